@@ -1,0 +1,171 @@
+// The DFS client as its callers see it: HTTP plugins, the terminal and tests use this and nothing below.
+// Knows no HTTP. Every method takes limits from the conf or an AbortSignal, and throws DfsError only.
+import type { Identity } from './identity.ts'
+
+/** State of one file: all eight copies here; readable with fewer; not readable now. */
+export type FileState = 'complete' | 'degraded' | 'insufficient'
+
+export interface FileInfo {
+  name: string
+  sizeBytes: number
+  /** When the content last changed, milliseconds since 1970 (the version's time unless the uploader said). */
+  modifiedMs: number
+  /** Media type as uploaded, or `application/octet-stream`. */
+  type: string
+  /** MD5 of the content, 32 hex digits; the strong ETag. */
+  md5: string
+  /** Version id, 32 hex digits. */
+  version: string
+  /** Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1 (q = 0..3). 255: all copies here. */
+  copies: number
+  state: FileState
+  /** Parts (1..4) of which no live node has a copy; empty unless insufficient. */
+  missingParts: number[]
+  /** Nodes that are down and would bring `missingParts` back, e.g. `['DFS3', 'DFS4']`; empty: the parts are gone. */
+  missingNodes: string[]
+}
+
+/** `FileInfo` and where every copy is, for `?describe`. */
+export interface FileDescription extends FileInfo {
+  x: number
+  first: number
+  rows: number
+  rowBytes: number
+  /** Per part 1..4: its bytes, and its two nodes with whether the copy is there now (null: node down). */
+  parts: { part: number; sizeBytes: number; copies: { node: string; isHere: boolean | null }[] }[]
+}
+
+export interface ListQuery {
+  /** Only names that begin with this. Default: all. */
+  prefix?: string
+  /** Names that contain it after the prefix are rolled up into `folders`; `/` makes folders. */
+  delimiter?: string
+  /** Only names that contain this text, ignoring case. */
+  search?: string
+  /** At most this many files and folders together, 1..1000. Default 1000. */
+  limit?: number
+  /** `next` of the page before. */
+  cursor?: string
+  signal?: AbortSignal
+}
+
+export interface Listing {
+  /** In order of name (code points). */
+  files: FileInfo[]
+  /** Rolled-up prefixes, each ending in the delimiter. */
+  folders: { prefix: string; fileCount: number; sizeBytes: number }[]
+  /** Cursor of the next page; absent on the last. */
+  next?: string
+  /** All files that match prefix and search, not only this page. */
+  total: { fileCount: number; sizeBytes: number }
+  /** Nodes that did not contribute, e.g. `['DFS2']`. */
+  missingNodes: string[]
+}
+
+/** When a write is refused with PRECONDITION_FAILED: unless absent, or unless its MD5 is one of these. */
+export type WriteCondition = { kind: 'absent' } | { kind: 'match'; md5s: string[] | 'any' }
+
+export interface UploadRequest {
+  name: string
+  /** The content. Read once, in order; not read at all before the nodes are known to be up. */
+  source: AsyncIterable<Uint8Array>
+  /** Declared length, bytes: checked at the end (LENGTH_MISMATCH); lets one-row files be known early. */
+  sizeBytes?: number
+  /** Expected MD5, 16 bytes: checked before commit (DIGEST_MISMATCH). */
+  md5?: Uint8Array
+  type?: string
+  modifiedMs?: number
+  condition?: WriteCondition
+  /** Told the plaintext bytes taken so far. */
+  onProgress?: (sentBytes: number) => void
+  signal?: AbortSignal
+}
+
+export interface UploadResult {
+  file: FileInfo
+  /** True where no file of that name existed. */
+  isNew: boolean
+}
+
+/** Bytes `from` to `to`, both included, as in HTTP. */
+export interface ByteRange {
+  from: number
+  to: number
+}
+
+export interface DownloadRequest {
+  name: string
+  /** Decides what to send once the file is known (for conditional and range requests). Default: all. */
+  choose?: (file: FileInfo) => ByteRange | 'all' | 'nothing'
+  signal?: AbortSignal
+}
+
+export interface Download {
+  file: FileInfo
+  range: ByteRange | 'all' | 'nothing'
+  /**
+   * The plaintext. Fails with DfsError when it cannot be made whole; leaving the loop frees all.
+   * A chunk is valid only until the next one is asked for: copy what outlives that.
+   */
+  content: AsyncIterable<Buffer>
+}
+
+export type NodeHealth = 'up' | 'connecting' | 'down'
+
+export interface NodeState {
+  /** `DFS1`.. */
+  name: string
+  /** host:port */
+  address: string
+  health: NodeHealth
+  /** Milliseconds since 1970 of the last change of `health`. */
+  sinceMs: number
+  /** Round trip of the last ping; absent while down. */
+  latencyMs?: number
+  /** Set where the node refuses uploads for want of disk. */
+  isFull?: boolean
+  /** Why it is not up, a sentence. */
+  reason?: string
+  /** Only where the gateway has the cluster key. */
+  freeBytes?: number
+  storedBytes?: number
+  startedMs?: number
+}
+
+export interface Store {
+  /** Waits until every node has answered or failed once, at most `timeoutMs`. */
+  ready(timeoutMs?: number): Promise<void>
+  /** @throws AUTH_FAILED, AUTH_THROTTLED, NODES_UNAVAILABLE, BUSY */
+  signIn(request: { user: string; password: string; address: string }): Promise<Identity>
+  nodes(): NodeState[]
+  /** `nodes()` with the disk figures that need the cluster key, where there is one. */
+  nodesWithDisk(): Promise<NodeState[]>
+  /** Calls `listener` at each change of a node's health; answers how to stop. */
+  onNodesChange(listener: (nodes: NodeState[]) => void): () => void
+  /** @throws NODES_UNAVAILABLE naming the nodes, NO_SPACE: the check before a body is read. */
+  requireAllNodes(): void
+  list(identity: Identity, query: ListQuery): Promise<Listing>
+  /** @throws FILE_NOT_FOUND */
+  stat(identity: Identity, name: string, signal?: AbortSignal): Promise<FileInfo>
+  describe(identity: Identity, name: string, signal?: AbortSignal): Promise<FileDescription>
+  upload(identity: Identity, request: UploadRequest): Promise<UploadResult>
+  download(identity: Identity, request: DownloadRequest): Promise<Download>
+  /** Needs three nodes, so that every readable set of nodes knows of it. @throws FILE_NOT_FOUND */
+  remove(
+    identity: Identity,
+    request: { name: string; condition?: WriteCondition; signal?: AbortSignal },
+  ): Promise<void>
+  accounts: Accounts
+  close(): Promise<void>
+}
+
+/** What the operator does with the cluster key, and users with their own password. */
+export interface Accounts {
+  /** On all four nodes or not at all. @throws ACCOUNT_EXISTS, FORBIDDEN, USERNAME_INVALID, PASSWORD_INVALID */
+  add(account: { user: string; password: string }): Promise<void>
+  /** Rewraps the user key; needs the old password, without which nothing opens the files. */
+  changePassword(change: { user: string; oldPassword: string; newPassword: string }): Promise<void>
+  /** Removes the account and everything it owns from all four nodes. @throws ACCOUNT_UNKNOWN */
+  remove(user: string): Promise<void>
+  list(): Promise<string[]>
+}

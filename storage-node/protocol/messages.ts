@@ -1,0 +1,236 @@
+// Every message of the protocol: the fields of its header, checked by the same schema on both sides.
+// The README beside this file is the specification; this table is what runs.
+import { type Static, type TSchema, Type } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import { DfsError } from './errors.ts'
+import {
+  MAX_PAGE_ENTRIES,
+  MAX_ROUNDS,
+  MAX_ROWS,
+  MAX_SEALED_BYTES,
+  MAX_SECTIONS,
+  NODE_COUNT,
+} from './limits.ts'
+import { KEY_BYTES, SALT_BYTES } from './scram.ts'
+import { VERSION_BYTES } from './version.ts'
+
+export const FILE_ID_BYTES = 16
+export const UPLOAD_ID_BYTES = 16
+/** GCM nonce, wrapped 32-byte user key, tag. */
+export const WRAPPED_KEY_BYTES = 12 + 32 + 16
+
+const uint32 = Type.Integer({ minimum: 0, maximum: 0xffff_ffff })
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const rows = Type.Integer({ minimum: 1, maximum: MAX_ROWS })
+const row = Type.Integer({ minimum: 0, maximum: MAX_ROWS - 1 })
+const quarter = Type.Integer({ minimum: 0, maximum: NODE_COUNT - 1 })
+const part = Type.Integer({ minimum: 1, maximum: NODE_COUNT })
+const user = Type.String({ minLength: 1, maxLength: 255 })
+const fileId = bytes(FILE_ID_BYTES)
+const version = bytes(VERSION_BYTES)
+const upload = bytes(UPLOAD_ID_BYTES)
+const sealed = bytes(1, MAX_SEALED_BYTES)
+const body = Type.Optional(
+  Type.Array(Type.Tuple([uint32, uint32]), { minItems: 1, maxItems: MAX_SECTIONS }),
+)
+
+/** Refuses a prepare unless the newest committed version is this one; null: unless there is no file. */
+const condition = Type.Optional(Type.Union([Type.Null(), version]))
+
+/** Bytes of one lane, and the CRC-32 over the CRC-32s (4 bytes each, big-endian) of its pieces. */
+const lane = message({ bytes: count, checksum: uint32 })
+
+/** What all nodes keep of an account; `storedKey` is each node's own. `change` orders its versions. */
+export const AccountRecord = message({
+  user,
+  change: count,
+  salt: bytes(SALT_BYTES),
+  rounds: Type.Integer({ minimum: 1, maximum: MAX_ROUNDS }),
+  storedKey: bytes(KEY_BYTES),
+  wrappedKey: bytes(WRAPPED_KEY_BYTES),
+})
+export type AccountRecord = Static<typeof AccountRecord>
+
+/** What a node's catalog says of one version. `parts` is a bit mask: bit p-1 for part p held here. */
+export const Entry = message({
+  file: fileId,
+  version,
+  state: Type.Union([Type.Literal('prepared'), Type.Literal('committed'), Type.Literal('deleted')]),
+  x: quarter,
+  first: quarter,
+  rows: count,
+  parts: Type.Integer({ minimum: 0, maximum: 15 }),
+  sealed: bytes(0, MAX_SEALED_BYTES),
+})
+export type Entry = Static<typeof Entry>
+
+export const Greeting = message({
+  node: part,
+  nonce: bytes(KEY_BYTES),
+  /** Random, made with the node's folder: cursors of `changes` mean nothing under another one. */
+  epoch: bytes(16),
+})
+export type Greeting = Static<typeof Greeting>
+
+export const ErrorMessage = message({
+  code: Type.String({ maxLength: 64 }),
+  message: Type.String({ maxLength: 4096 }),
+  detail: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+})
+export type ErrorMessage = Static<typeof ErrorMessage>
+
+/** Who may send a command: anybody, a user who proves it, the cluster key, or either of these two. */
+export type Audience = 'anyone' | 'user' | 'cluster' | 'both'
+
+const nothing = message({})
+
+/** Each command: who may send it, its request and its response. `op` names it in the request. */
+export const commands = {
+  ping: command('anyone', {}, message({ timeMs: count, isFull: Type.Boolean() })),
+  salt: command('anyone', { user }, message({ salt: bytes(SALT_BYTES), rounds: uint32 })),
+
+  account: command('both', {}, message({ account: AccountRecord })),
+  'account-prepare': command('both', { account: AccountRecord }, nothing),
+  'account-commit': command('both', { change: count }, nothing),
+  'account-abort': command('both', { change: count }, nothing),
+  'account-remove': command('cluster', {}, message({ existed: Type.Boolean() })),
+  'account-list': command('cluster', {}, message({ users: Type.Array(user) })),
+
+  lookup: command(
+    'user',
+    { file: fileId, withParts: Type.Boolean() },
+    message({ entries: Type.Array(Entry, { maxItems: 64 }), parts: Type.Array(part), body }),
+  ),
+  changes: command(
+    'user',
+    { since: count, limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE_ENTRIES }) },
+    message({ next: count, more: Type.Boolean(), body }),
+  ),
+  read: command(
+    'user',
+    { file: fileId, version, part, from: row, to: rows },
+    message({ row, more: Type.Boolean(), body }),
+  ),
+
+  open: command('user', { upload, first: quarter, size: Type.Optional(count) }, nothing),
+  append: command('user', { upload, row, body }, nothing),
+  staged: command('user', { upload }, message({ rows: count })),
+  prepare: command(
+    'user',
+    {
+      upload,
+      file: fileId,
+      version,
+      x: quarter,
+      rows,
+      lanes: Type.Tuple([lane, lane]),
+      sealed,
+      condition,
+    },
+    message({ replaced: Type.Boolean() }),
+  ),
+  store: command(
+    'user',
+    { file: fileId, version, x: quarter, sealed, condition, body },
+    message({ replaced: Type.Boolean() }),
+  ),
+  commit: command('user', { file: fileId, version }, nothing),
+  'abort-upload': command('user', { upload }, nothing),
+  'abort-version': command('user', { file: fileId, version }, nothing),
+  delete: command(
+    'user',
+    { file: fileId, version, condition },
+    message({ existed: Type.Boolean() }),
+  ),
+
+  status: command(
+    'cluster',
+    {},
+    message({
+      timeMs: count,
+      startedMs: count,
+      users: count,
+      files: count,
+      storedBytes: count,
+      freeBytes: count,
+      reserveBytes: count,
+      connections: count,
+      receivedBytes: count,
+      sentBytes: count,
+      pieceBytesReceived: count,
+      pieceBytesSent: count,
+    }),
+  ),
+}
+
+export type Op = keyof typeof commands
+export type RequestOf<O extends Op> = Static<(typeof commands)[O]['request']>
+export type ResponseOf<O extends Op> = Static<(typeof commands)[O]['response']>
+/** A request as it arrives: which command, and its checked fields. */
+export type Request = { [O in Op]: { op: O } & RequestOf<O> }[Op]
+
+/**
+ * Checks the header of a request.
+ * @throws DfsError BAD_MESSAGE naming the field
+ */
+export function checkRequest(header: Record<string, unknown>): Request {
+  const op = header['op']
+  if (typeof op !== 'string' || !Object.hasOwn(commands, op)) {
+    throw new DfsError('BAD_MESSAGE', 'The request names no command that this node knows.')
+  }
+  const { op: _, ...fields } = header
+  checkMessage(commands[op as Op].request, fields, `the ${op} request`)
+  return header as Request
+}
+
+/** @throws DfsError BAD_MESSAGE naming the field */
+export function checkResponse<O extends Op>(op: O, header: Record<string, unknown>): ResponseOf<O> {
+  return checkMessage(commands[op].response, header, `the answer to ${op}`) as ResponseOf<O>
+}
+
+/** @throws DfsError BAD_MESSAGE naming the field */
+export function checkMessage<T extends TSchema>(
+  schema: T,
+  value: unknown,
+  what: string,
+): Static<T> {
+  const validator = validatorOf(schema)
+  if (validator.Check(value)) return value as Static<T>
+  const [error] = validator.Errors(value)
+  const where = error?.instancePath.slice(1) || 'a field'
+  const message = `In ${what}, ${where}: ${error?.message ?? 'is not as the protocol says'}.`
+  throw new DfsError('BAD_MESSAGE', message)
+}
+
+function message<P extends Parameters<typeof Type.Object>[0]>(properties: P) {
+  return Type.Object(properties, { additionalProperties: false })
+}
+
+function command<Q extends Parameters<typeof Type.Object>[0], R extends TSchema>(
+  audience: Audience,
+  request: Q,
+  response: R,
+) {
+  return { audience, request: message(request), response }
+}
+
+/** A CBOR byte string of `least` to `most` bytes. */
+function bytes(least: number, most = least) {
+  return Type.Refine(
+    Type.Unsafe<Uint8Array>({}),
+    (value) => value instanceof Uint8Array && value.byteLength >= least && value.byteLength <= most,
+    () => `must be a byte string of ${least === most ? least : `${least} to ${most}`} bytes`,
+  )
+}
+
+const validators = new WeakMap<TSchema, Validator>()
+
+/** Schemas are compiled at their first use: a process that sends few commands starts sooner. */
+function validatorOf(schema: TSchema): Validator {
+  let validator = validators.get(schema)
+  if (validator === undefined) {
+    validator = Compile(schema)
+    validators.set(schema, validator)
+  }
+  return validator
+}

@@ -1,0 +1,25 @@
+// The version of a file: 8 bytes of milliseconds since 1970 (big-endian) and 8 random bytes, so that
+// comparing bytes orders versions by time, ties by id. Nodes treat it as opaque and ordered.
+import { randomBytes } from 'node:crypto'
+
+export const VERSION_BYTES = 16
+
+/** A new version at `timeMs`, or just after `after` where a slow clock would put it before. */
+export function newVersion(timeMs: number, after?: Uint8Array): Buffer {
+  const version = Buffer.alloc(VERSION_BYTES)
+  const floorMs = after === undefined ? 0 : versionTimeMs(after) + 1
+  version.writeBigUInt64BE(BigInt(Math.max(Math.trunc(timeMs), floorMs)), 0)
+  randomBytes(8).copy(version, 8)
+  return version
+}
+
+/** Milliseconds since 1970 that `version` records. */
+export function versionTimeMs(version: Uint8Array): number {
+  const view = Buffer.from(version.buffer, version.byteOffset, version.byteLength)
+  return Number(view.readBigUInt64BE(0))
+}
+
+/** Below zero where `a` is older than `b`, zero where they are the same, above zero where newer. */
+export function compareVersions(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b)
+}
