@@ -36,7 +36,11 @@ export function createIdentity(options: {
 
 /** The identity as bytes for an encrypted cookie: four ClientKeys, the user key, the name. */
 export function exportIdentity(identity: Identity): Buffer {
-  return Buffer.concat([...identity.clientKeys, identity.userKey.export(), Buffer.from(identity.user)])
+  return Buffer.concat([
+    ...identity.clientKeys,
+    identity.userKey.export(),
+    Buffer.from(identity.user),
+  ])
 }
 
 /** Reads what `exportIdentity` wrote; undefined where the bytes are not such. */

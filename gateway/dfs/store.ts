@@ -50,7 +50,7 @@ export interface ListQuery {
 }
 
 export interface Listing {
-  /** In order of name (code points). */
+  /** In order of name (UTF-16 code units). */
   files: FileInfo[]
   /** Rolled-up prefixes, each ending in the delimiter. */
   folders: { prefix: string; fileCount: number; sizeBytes: number }[]

@@ -1,0 +1,28 @@
+// What conf/dfs.conf may say to a storage node. Meanings, units and defaults are told in the example file.
+import { DEFAULT_ROUNDS } from '@fourfold/storage-node/protocol'
+import { type Static, Type } from 'typebox'
+import { count, hours, rounds, sizeBytes, table, text, timeoutMs } from './kinds.ts'
+
+export type DfsConf = Static<typeof dfsConfSchema>
+
+export const dfsConfSchema = table({
+  cluster_key_file: text('../data/cluster.key'),
+  host: text('127.0.0.1'),
+  limits: table({
+    connections: count(1024),
+    head_timeout_ms: timeoutMs(10_000),
+    idle_timeout_ms: timeoutMs(600_000),
+    stall_timeout_ms: timeoutMs(120_000),
+  }),
+  staging: table({
+    age_hours: hours(24),
+    sync_every_bytes: sizeBytes(16_777_216, 65_536),
+  }),
+  disk: table({ reserve_bytes: sizeBytes(536_870_912) }),
+  accounts: table({ rounds: rounds(DEFAULT_ROUNDS) }),
+  tls: Type.Refine(
+    table({ cert_file: Type.Optional(text()), key_file: Type.Optional(text()) }),
+    (tls) => (tls.cert_file === undefined) === (tls.key_file === undefined),
+    () => 'both cert_file and key_file, or neither',
+  ),
+})

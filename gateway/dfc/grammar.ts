@@ -1,0 +1,232 @@
+// What may be typed: the verbs, their words and options, in the prompt and as arguments alike. The help
+// is made from the same table. Turns words into a command; does nothing with it.
+import { usageError } from './voice.ts'
+
+export interface VerbSpec {
+  /** Words after the verb, as the help shows them. */
+  usage: string
+  what: string
+  /** Lines of the verb's own help page. */
+  details: readonly string[]
+  options: Record<string, OptionSpec>
+  /** Position of a word that may begin with `-`, for it is a password; counted from 0. */
+  passwordAt?: readonly number[]
+}
+
+interface OptionSpec {
+  /** Name of its value; absent for a flag. */
+  value?: string
+  what: string
+}
+
+/** Words without the verb, options apart. */
+export interface Command {
+  verb: VerbName
+  words: string[]
+  /** Words after `--`. */
+  rest: string[]
+  options: Record<string, string | true>
+}
+
+export const verbs = {
+  put: {
+    usage: 'FILE [USER PASSWORD]',
+    what: 'Store a file; all four nodes must be up.',
+    details: [
+      'FILE is stored under its own name, without folders; - reads standard input.',
+      'Several files: put -- FILE FILE ...',
+    ],
+    options: { '--as': { value: 'NAME', what: 'the name in the store; / makes folders' } },
+    passwordAt: [2],
+  },
+  get: {
+    usage: 'FILE [USER PASSWORD]',
+    what: 'Fetch a file into this folder.',
+    details: [
+      'The file appears whole or not at all. One that is there is not replaced without --force;',
+      'the prompt asks.',
+    ],
+    options: {
+      '-o': { value: 'PATH', what: 'where to write; - is standard output' },
+      '--force': { what: 'replace a file that is there' },
+    },
+    passwordAt: [2],
+  },
+  list: {
+    usage: '[PREFIX] [USER PASSWORD]',
+    what: 'List files, their size, age and copies.',
+    details: [
+      'Two words are USER and PASSWORD, one word is PREFIX: only names that begin with it.',
+      '--json writes one JSON object a line: name, sizeBytes, modifiedMs, type, md5, version,',
+      'copies, state, missingParts, missingNodes.',
+    ],
+    options: {
+      '--prefix': { value: 'PREFIX', what: 'only names that begin with this' },
+      '--json': { what: 'one JSON object a line, for programs' },
+    },
+    passwordAt: [1, 2],
+  },
+  delete: {
+    usage: 'FILE [USER PASSWORD]',
+    what: 'Delete a file; three nodes must be up.',
+    details: ['There is no way back.'],
+    options: {},
+    passwordAt: [2],
+  },
+  nodes: {
+    usage: '',
+    what: 'Show the health of the four nodes.',
+    details: ['With the cluster key, also what each node stores and has free.'],
+    options: { '--json': { what: 'one JSON object a line, for programs' } },
+  },
+  passwd: {
+    usage: '[USER PASSWORD]',
+    what: 'Change your own password.',
+    details: ['The new one is asked for, or taken from DFC_NEW_PASSWORD.'],
+    options: {},
+    passwordAt: [1],
+  },
+  user: {
+    usage: 'add NAME [PASSWORD] | passwd NAME | remove NAME | list',
+    what: "Accounts; for operators with the cluster's key.",
+    details: [
+      'user add NAME [PASSWORD]  make an account; without PASSWORD: DFC_PASSWORD, or asked for',
+      'user passwd NAME          change a password; the old one is needed, nothing else opens the files',
+      'user remove NAME          remove the account and all its files',
+      'user list                 show the accounts',
+    ],
+    options: {
+      '--generate': { what: 'add: make a random password and print it' },
+      '--yes': { what: 'remove: do not ask' },
+    },
+    passwordAt: [2],
+  },
+  help: {
+    usage: '[COMMAND]',
+    what: 'Show the commands, or one of them.',
+    details: [],
+    options: {},
+  },
+  exit: { usage: '', what: 'Leave the prompt; quit and Ctrl-D do too.', details: [], options: {} },
+} as const satisfies Record<string, VerbSpec>
+
+export type VerbName = keyof typeof verbs
+
+const OTHER_NAMES: Record<string, VerbName> = {
+  quit: 'exit',
+  ls: 'list',
+  rm: 'delete',
+  '-help': 'help',
+  h: 'help',
+  '?': 'help',
+}
+
+/**
+ * The command that `typed` (verb and words) means.
+ * @throws DfsError USAGE
+ */
+export function parseCommand(typed: readonly string[]): Command {
+  const [first = '', ...words] = typed
+  const verb = verbOf(first)
+  const spec: VerbSpec = verbs[verb]
+  const command: Command = { verb, words: [], rest: [], options: {} }
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!
+    if (word === '--') {
+      command.rest = words.slice(at + 1)
+      break
+    }
+    const [name, inline] = splitOption(word)
+    const option = Object.hasOwn(spec.options, name) ? spec.options[name] : undefined
+    if (option === undefined) {
+      const isPassword = spec.passwordAt?.includes(command.words.length) ?? false
+      if (word.startsWith('-') && word !== '-' && !isPassword) {
+        throw usageError(`${verb} has no option ${name}.`, verb)
+      }
+      command.words.push(word)
+    } else if (option.value === undefined) {
+      if (inline !== undefined) throw usageError(`${name} takes no value.`, verb)
+      command.options[name] = true
+    } else {
+      const value = inline ?? words[++at]
+      if (value === undefined) throw usageError(`${name} needs a ${option.value}.`, verb)
+      command.options[name] = value
+    }
+  }
+  if (command.rest.length > 0 && verb !== 'put') {
+    command.words.push(...command.rest)
+    command.rest = []
+  }
+  return command
+}
+
+/** The verb, with or without a leading `-`, in any case. */
+function verbOf(word: string): VerbName {
+  const name = word.toLowerCase().replace(/^-/, '')
+  if (Object.hasOwn(verbs, name)) return name as VerbName
+  const other = OTHER_NAMES[name]
+  if (other !== undefined) return other
+  throw usageError(`There is no command ${word}.`)
+}
+
+/** `--as=x` in two; `-o=x` stays, for a short option takes the next word. */
+function splitOption(word: string): [name: string, value: string | undefined] {
+  const equals = word.indexOf('=')
+  if (!word.startsWith('--') || equals < 0) return [word, undefined]
+  return [word.slice(0, equals), word.slice(equals + 1)]
+}
+
+export interface Target {
+  name: string
+  credentials: { user: string; password: string } | undefined
+}
+
+/**
+ * The words of put, get and delete: `FILE` or `FILE USER PASSWORD`.
+ * @throws DfsError USAGE
+ */
+export function targetOf(command: Command): Target {
+  const [name, user, password] = command.words
+  if (name === undefined) throw usageError(`${command.verb} needs a FILE.`, command.verb)
+  return { name, credentials: credentialsOf(command, [user, password], command.words.length - 1) }
+}
+
+/**
+ * The words of list: `[PREFIX] [USER PASSWORD]`.
+ * @throws DfsError USAGE
+ */
+export function listWordsOf(command: Command): {
+  prefix: string | undefined
+  credentials: Target['credentials']
+} {
+  const hasPrefix = command.words.length % 2 === 1
+  const [user, password] = hasPrefix ? command.words.slice(1) : command.words
+  const option = command.options['--prefix']
+  if (hasPrefix && option !== undefined) {
+    throw usageError('The prefix is given twice, as a word and as --prefix.', command.verb)
+  }
+  const count = command.words.length - (hasPrefix ? 1 : 0)
+  return {
+    prefix: typeof option === 'string' ? option : hasPrefix ? command.words[0] : undefined,
+    credentials: credentialsOf(command, [user, password], count),
+  }
+}
+
+/**
+ * Two words or none.
+ * @throws DfsError USAGE
+ */
+export function credentialsOf(
+  command: Command,
+  [user, password]: (string | undefined)[],
+  count: number,
+): Target['credentials'] {
+  if (count <= 0) return undefined
+  if (count === 2) return { user: user!, password: password! }
+  const several = command.verb === 'put' ? ' Several files: put -- FILE FILE ...' : ''
+  const message =
+    count === 1
+      ? `After ${user} comes a PASSWORD.${several}`
+      : `${command.verb} takes fewer words: ${verbs[command.verb].usage}.${several}`
+  throw usageError(message, command.verb)
+}

@@ -1,0 +1,175 @@
+// Making, changing and removing accounts: the same record on all four nodes, or on none.
+// Each change is prepared on all nodes and then committed on all; repeating a change that was cut off finishes it.
+import { randomBytes } from 'node:crypto'
+import {
+  type AccountRecord,
+  DfsError,
+  foldUsername,
+  nodeName,
+  SALT_BYTES,
+  storedKey,
+} from '@fourfold/storage-node/protocol'
+import { ALL_NODES, type Cluster } from './cluster.ts'
+import type { Actor } from './connection.ts'
+import { newUserKey, wrapUserKey } from './keys.ts'
+import type { SignIn } from './sign-in.ts'
+import type { Accounts } from './store.ts'
+
+const MIN_PASSWORD_BYTES = 8
+const MAX_PASSWORD_BYTES = 1024
+
+export interface AccountsOptions {
+  cluster: Cluster
+  signIn: SignIn
+  clusterKey: Buffer | undefined
+  /** PBKDF2 rounds of new records. */
+  rounds: number
+}
+
+export function createAccounts(options: AccountsOptions): Accounts {
+  const { cluster, signIn, rounds } = options
+
+  function operator(user?: string): Actor {
+    const key = options.clusterKey
+    if (key === undefined) {
+      throw new DfsError('FORBIDDEN', 'There is no cluster key here; operators need it.')
+    }
+    return { by: 'cluster', key, ...(user !== undefined && { user }) }
+  }
+
+  /** One record for each node: alike but for the StoredKey. */
+  async function recordsFor(account: {
+    user: string
+    password: string
+    userKey: Uint8Array
+    change: number
+  }): Promise<AccountRecord[]> {
+    const { user, password, userKey, change } = account
+    const salt = randomBytes(SALT_BYTES)
+    const { clientKeys, wrappingKey } = await signIn.derive(password, salt, rounds)
+    const wrappedKey = wrapUserKey(wrappingKey, user, userKey)
+    const common = { user, change, salt, rounds, wrappedKey }
+    return clientKeys.map((key) => ({ ...common, storedKey: storedKey(key) }))
+  }
+
+  async function replaceRecords(records: AccountRecord[], as: Actor): Promise<void> {
+    const { change } = records[0]!
+    const prepared = await cluster.callEach(ALL_NODES, (node) => ({
+      op: 'account-prepare',
+      fields: { account: records[node]! },
+      as,
+    }))
+    const failure = prepared.find(({ error }) => error !== undefined)?.error
+    if (failure !== undefined) {
+      await cluster.callEach(ALL_NODES, () => ({ op: 'account-abort', fields: { change }, as }))
+      throw failure
+    }
+    const committed = await cluster.callEach(ALL_NODES, () => ({
+      op: 'account-commit',
+      fields: { change },
+      as,
+    }))
+    const cutOff = committed.find(({ error }) => error !== undefined)
+    if (cutOff?.error === undefined) return
+    const message = `${nodeName(cutOff.node)} did not confirm the account; repeat the command to finish it.`
+    throw new DfsError('OUTCOME_UNKNOWN', message, { cause: cutOff.error })
+  }
+
+  /** The record of each node, undefined where it has none. @throws DfsError where a node does not answer */
+  async function recordsOf(as: Actor): Promise<(AccountRecord | undefined)[]> {
+    const outcomes = await cluster.callEach(ALL_NODES, () => ({ op: 'account', fields: {}, as }))
+    return outcomes.map(({ value, error }) => {
+      if (value !== undefined) return value.header.account
+      if (error.code === 'ACCOUNT_UNKNOWN') return undefined
+      if (error.code === 'AUTH_FAILED' || error.code === 'FORBIDDEN') {
+        throw new DfsError('FORBIDDEN', 'The nodes do not accept this cluster key.', {
+          cause: error,
+        })
+      }
+      throw error
+    })
+  }
+
+  return {
+    async add({ user: name, password }) {
+      const user = foldUsername(name)
+      checkPassword(password)
+      const as = operator(user)
+      requireAllUp(cluster)
+      const existing = await recordsOf(as)
+      if (existing.every((record) => record !== undefined)) {
+        throw new DfsError('ACCOUNT_EXISTS', `There is an account ${user} already.`)
+      }
+      // A record on some nodes only is what a cut-off `add` left. Nobody has a file under it yet, for an
+      // upload needs all four, so a newer one may take its place.
+      const change = Math.max(0, ...existing.map((record) => record?.change ?? 0)) + 1
+      const records = await recordsFor({ user, password, userKey: newUserKey(), change })
+      await replaceRecords(records, as)
+    },
+
+    async changePassword({ user: name, oldPassword, newPassword }) {
+      checkPassword(newPassword)
+      requireAllUp(cluster)
+      const identity = await signIn.signIn({ user: name, password: oldPassword, address: 'local' })
+      const { user } = identity
+      const as = { by: 'user', identity } as const
+      const outcomes = await cluster.callEach(ALL_NODES, () => ({ op: 'account', fields: {}, as }))
+      const failure = outcomes.find(({ error }) => error !== undefined)?.error
+      if (failure !== undefined) throw failure
+      const change = Math.max(...outcomes.map(({ value }) => value!.header.account.change)) + 1
+      const userKey = identity.userKey.export()
+      try {
+        await replaceRecords(await recordsFor({ user, password: newPassword, userKey, change }), as)
+      } finally {
+        signIn.forget(user)
+      }
+    },
+
+    async remove(name) {
+      const user = foldUsername(name)
+      const as = operator(user)
+      requireAllUp(cluster)
+      const outcomes = await cluster.callEach(ALL_NODES, () => ({
+        op: 'account-remove',
+        fields: {},
+        as,
+      }))
+      signIn.forget(user)
+      const failure = outcomes.find(({ error }) => error !== undefined)?.error
+      if (failure !== undefined) throw failure
+      if (outcomes.every(({ value }) => value?.header.existed === false)) {
+        throw new DfsError('ACCOUNT_UNKNOWN', `There is no account ${user}.`)
+      }
+    },
+
+    async list() {
+      const as = operator()
+      const outcomes = await cluster.callEach(cluster.live(), () => ({
+        op: 'account-list',
+        fields: {},
+        as,
+      }))
+      const failure = outcomes.find(({ error }) => error !== undefined)?.error
+      if (failure !== undefined) throw failure
+      if (outcomes.length === 0) requireAllUp(cluster)
+      return [...new Set(outcomes.flatMap(({ value }) => value!.header.users))].sort()
+    },
+  }
+}
+
+/** Accounts change on all nodes or on none, full disks or not. */
+function requireAllUp(cluster: Cluster): void {
+  const nodes = cluster.missing()
+  if (nodes.length === 0) return
+  const message = `${nodes.join(', ')} not answering: accounts are changed on all four nodes or on none.`
+  throw new DfsError('NODES_UNAVAILABLE', message, { detail: { nodes } })
+}
+
+/** Exact bytes count, no rule about their kinds. @throws DfsError PASSWORD_INVALID */
+function checkPassword(password: string): void {
+  const lengthBytes = Buffer.byteLength(password.normalize('NFC'))
+  const isRight = lengthBytes >= MIN_PASSWORD_BYTES && lengthBytes <= MAX_PASSWORD_BYTES
+  if (isRight && password.isWellFormed() && !password.includes('\0')) return
+  const message = `A password has ${MIN_PASSWORD_BYTES} to ${MAX_PASSWORD_BYTES} bytes.`
+  throw new DfsError('PASSWORD_INVALID', message)
+}

@@ -1,0 +1,116 @@
+// The two phases that make a version visible on all four nodes or on none: prepare, then commit.
+import { DfsError, newVersion, nodeName, VERSION_BYTES } from '@fourfold/storage-node/protocol'
+import { ALL_NODES, type Cluster, type Outcome } from './cluster.ts'
+import type { Description } from './description.ts'
+import type { Identity } from './identity.ts'
+import type { FileInfo, UploadResult } from './store.ts'
+
+/** How often a version is made anew because another upload of the same name was newer. */
+const MAX_VERSION_TRIES = 5
+
+export interface CommitContext {
+  cluster: Cluster
+  identity: Identity
+  file: Uint8Array
+  /** A version of the file that is known: the new one is made newer, whatever the clock says. */
+  after?: Uint8Array | undefined
+}
+
+/** Seals the description of a version. */
+export type Describe = (version: Uint8Array) => { description: Description; sealed: Buffer }
+
+/** Makes one node hold the version durably, not yet visible; answers whether a file is replaced. */
+export type Prepare = (node: number, version: Uint8Array, sealed: Buffer) => Promise<boolean>
+
+/**
+ * Prepares on all nodes and commits on all. When one node refuses, the others forget the version.
+ * @throws DfsError of the node that refused, OUTCOME_UNKNOWN
+ */
+export async function prepareAndCommit(
+  context: CommitContext,
+  describe: Describe,
+  prepare: Prepare,
+): Promise<UploadResult> {
+  let version = newVersion(Date.now(), context.after)
+  for (let tries = 1; ; tries++) {
+    const { description, sealed } = describe(version)
+    const outcomes = await Promise.all(
+      ALL_NODES.map((node) => outcomeOf(node, prepare(node, version, sealed))),
+    )
+    const failures = outcomes.flatMap(({ error }) => error ?? [])
+    if (failures.length === 0) {
+      await commit(context, version)
+      const isNew = !outcomes.some(({ value }) => value)
+      return { file: storedInfo(description, version), isNew }
+    }
+    await abortPrepared(context, version)
+    const serious = failures.find(({ code }) => code !== 'STALE_VERSION')
+    if (serious !== undefined) throw serious
+    if (tries === MAX_VERSION_TRIES) throw failures[0]!
+    version = newVersion(Date.now(), newestNamed(failures))
+  }
+}
+
+/**
+ * From here on the upload counts: it is prepared on all four nodes. A node that does not confirm has the
+ * bytes and will follow; only when no node confirms is the outcome unknown.
+ */
+async function commit(context: CommitContext, version: Uint8Array): Promise<void> {
+  const { cluster, file, identity } = context
+  const outcomes = await cluster.callEach(ALL_NODES, () => ({
+    op: 'commit',
+    fields: { file, version },
+    as: { by: 'user', identity },
+  }))
+  if (outcomes.some(({ error }) => error === undefined)) return
+  const message =
+    'No node confirmed the upload; it may or may not be stored. Sending it again is safe.'
+  throw new DfsError('OUTCOME_UNKNOWN', message, { cause: outcomes[0]!.error })
+}
+
+/** Also asked of the nodes that refused: one that did not answer in time may have prepared it all the same. */
+async function abortPrepared(context: CommitContext, version: Uint8Array): Promise<void> {
+  const { cluster, file, identity } = context
+  await cluster.callEach(cluster.live(), () => ({
+    op: 'abort-version',
+    fields: { file, version },
+    as: { by: 'user', identity },
+  }))
+}
+
+async function outcomeOf<T>(node: number, attempt: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { node, value: await attempt }
+  } catch (cause) {
+    if (cause instanceof DfsError) return { node, error: cause }
+    const message = `${nodeName(node)} could not be asked to keep the file.`
+    return { node, error: new DfsError('INTERNAL', message, { cause }) }
+  }
+}
+
+/** The newest version that a refusal names. */
+export function newestNamed(failures: readonly DfsError[]): Uint8Array {
+  const named = failures.map(({ detail }) => Buffer.from(String(detail['newest'] ?? ''), 'hex'))
+  return (
+    named
+      .filter((bytes) => bytes.length === VERSION_BYTES)
+      .sort(Buffer.compare)
+      .at(-1) ?? Buffer.alloc(VERSION_BYTES)
+  )
+}
+
+/** A version that was just committed: all eight copies are there. */
+function storedInfo(description: Description, version: Uint8Array): FileInfo {
+  return {
+    name: description.name,
+    sizeBytes: description.size,
+    modifiedMs: description.modified,
+    type: description.type,
+    md5: Buffer.from(description.md5).toString('hex'),
+    version: Buffer.from(version).toString('hex'),
+    copies: 0xff,
+    state: 'complete',
+    missingParts: [],
+    missingNodes: [],
+  }
+}

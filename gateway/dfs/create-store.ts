@@ -1,0 +1,115 @@
+// Puts the DFS client together: links, sign-in, uploads, downloads, listings, accounts, behind `Store`.
+import { readFileSync } from 'node:fs'
+import type { DfcConf } from '@fourfold/conf'
+import { DEFAULT_ROUNDS } from '@fourfold/storage-node/protocol'
+import { createAccounts } from './accounts.ts'
+import { type Cluster, createCluster } from './cluster.ts'
+import { describeFile } from './description-report.ts'
+import { download } from './download.ts'
+import { checkFileName } from './file-name.ts'
+import { Gate } from './gate.ts'
+import type { Identity } from './identity.ts'
+import { createListings } from './listing.ts'
+import { lookupExisting } from './lookup.ts'
+import type { NodeAddress } from './node-socket.ts'
+import { remove } from './removal.ts'
+import { createSignIn } from './sign-in.ts'
+import type { NodeState, Store } from './store.ts'
+import { upload } from './upload.ts'
+
+/** Disk figures are for looking at: a node that is slow to tell is shown without them. */
+const STATUS_TIMEOUT_MS = 2000
+
+export interface StoreOptions {
+  conf: DfcConf
+  /** Without it there are no operator commands and no disk figures. */
+  clusterKey?: Buffer
+  /** Takes one line about what an operator should know. */
+  log?: (line: string) => void
+}
+
+/** Starts the links to the nodes; they connect in the background, see `Store.ready`. */
+export function createStore(options: StoreOptions): Store {
+  const { conf, clusterKey, log = () => {} } = options
+  const { limits } = conf
+  const cluster = createCluster({
+    addresses: addressesOf(conf),
+    limits,
+    onAuthFailed: (identity) => signIn.forget(identity.user),
+  })
+  const signIn = createSignIn({
+    cluster,
+    derivations: limits.derivations,
+    derivationsWaiting: limits.derivations_waiting,
+    waitTimeoutMs: limits.wait_timeout_ms,
+    rememberMs: limits.identity_minutes * 60_000,
+    minRounds: Math.min(conf.accounts.rounds, DEFAULT_ROUNDS),
+  })
+  const gate = new Gate({
+    places: limits.transfers,
+    waiting: limits.waiting,
+    waitTimeoutMs: limits.wait_timeout_ms,
+    what: 'transfers',
+  })
+  const listings = createListings(cluster)
+  const onLiar = (node: string) =>
+    log(`${node} sent a piece that does not open; its twin was used.`)
+  const find = (identity: Identity, name: string, signal?: AbortSignal) =>
+    lookupExisting(cluster, identity, { name, signal })
+
+  return {
+    ready: (timeoutMs = limits.connect_timeout_ms) => cluster.ready(timeoutMs),
+    signIn: (request) => signIn.signIn(request),
+    nodes: () => cluster.states(),
+    nodesWithDisk: () => withDisk(cluster, clusterKey),
+    onNodesChange: (listener) => cluster.onChange(listener),
+    requireAllNodes: () => cluster.requireAll(),
+    list: (identity, query) => listings.list(identity, query),
+    stat: async (identity, name, signal) => (await find(identity, name, signal)).info,
+    describe: async (identity, name, signal) =>
+      describeFile(cluster, await find(identity, name, signal)),
+    async upload(identity, request) {
+      checkFileName(request.name)
+      const leave = await gate.enter(request.signal)
+      try {
+        return await upload(cluster, identity, request)
+      } finally {
+        leave()
+      }
+    },
+    download: (identity, request) => download({ cluster, identity, gate, onLiar }, request),
+    remove: (identity, request) => remove(cluster, identity, request),
+    accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
+    close: () => cluster.close(),
+  }
+}
+
+function addressesOf(conf: DfcConf): NodeAddress[] {
+  const { ca_file: caFile, servername } = conf.tls
+  const hasTls = caFile !== undefined || servername !== undefined
+  const tls = {
+    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+    ...(servername !== undefined && { servername }),
+  }
+  return conf.nodes.map((address, index) => {
+    const at = address.lastIndexOf(':')
+    const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1')
+    return { index, host, port: Number(address.slice(at + 1)), ...(hasTls && { tls }) }
+  })
+}
+
+async function withDisk(cluster: Cluster, key: Buffer | undefined): Promise<NodeState[]> {
+  if (key === undefined) return cluster.states()
+  const outcomes = await cluster.callEach(cluster.live(), () => ({
+    op: 'status',
+    fields: {},
+    as: { by: 'cluster', key },
+    timeoutMs: STATUS_TIMEOUT_MS,
+  }))
+  return cluster.states().map((state, node) => {
+    const status = outcomes.find((outcome) => outcome.node === node)?.value?.header
+    if (status === undefined) return state
+    const { freeBytes, storedBytes, startedMs } = status
+    return { ...state, freeBytes, storedBytes, startedMs }
+  })
+}

@@ -1,0 +1,140 @@
+// Sends the sealed rows of one upload to the four nodes, as fast as the slowest of them takes them.
+// Each row's bytes leave twice, from one buffer, which is given back when both sockets are done with it.
+import { crc32 } from 'node:zlib'
+import { type DfsError, lanesOfNode, NODE_COUNT } from '@fourfold/storage-node/protocol'
+import { ALL_NODES, type Cluster } from './cluster.ts'
+import type { NodeConnection } from './connection.ts'
+import type { Identity } from './identity.ts'
+import { Lease } from './lease.ts'
+import type { SealedRow } from './row.ts'
+
+/** Bytes of one lane, and the CRC-32 over its pieces' CRC-32s. */
+export interface LaneSum {
+  bytes: number
+  checksum: number
+}
+
+export interface LaneWriterOptions {
+  cluster: Cluster
+  identity: Identity
+  /** Random id of the upload, 16 bytes. */
+  upload: Buffer
+  /** MD5(first row) mod 4. */
+  first: number
+  /** Plaintext bytes, where known: lets a node refuse early for want of disk. */
+  sizeBytes?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+interface NodeChannel {
+  connection: NodeConnection
+  id: number
+}
+
+export class LaneWriter {
+  readonly #options: LaneWriterOptions
+  #channels: NodeChannel[] = []
+  #failure: DfsError | undefined
+  /** Of lane 0..3. */
+  readonly sums: LaneSum[] = Array.from({ length: NODE_COUNT }, () => ({ bytes: 0, checksum: 0 }))
+
+  /** Opens the upload on all four nodes. @throws DfsError of the node that fails */
+  static async open(options: LaneWriterOptions): Promise<LaneWriter> {
+    const writer = new LaneWriter(options)
+    try {
+      await Promise.all(ALL_NODES.map((node) => writer.#openNode(node)))
+      return writer
+    } catch (error) {
+      await writer.abort()
+      throw error
+    }
+  }
+
+  private constructor(options: LaneWriterOptions) {
+    this.#options = options
+  }
+
+  /** Queues a row at all nodes and waits until each has room again. @throws DfsError of the first node that fails */
+  async write(row: number, sealed: SealedRow): Promise<void> {
+    for (const [lane, { lengthBytes, crc }] of sealed.pieces.entries())
+      addPiece(this.sums[lane]!, lengthBytes, crc)
+    const lease = new Lease(sealed.ciphertext, this.#channels.length)
+    for (const { connection, id } of this.#channels) {
+      const [before, after] = lanesOfNode(connection.index, this.#options.first)
+      const body = [sealed.pieces[before]!, sealed.pieces[after]!]
+      const fields = { upload: this.#options.upload, row }
+      connection.sendOnChannel(id, { op: 'append', fields, body, ...this.#common() }, lease.release)
+    }
+    await Promise.all(
+      this.#channels.map(({ connection }) =>
+        connection.drained(this.#options.cluster.stallTimeoutMs),
+      ),
+    ).catch((error: unknown) => {
+      // What the node said of itself explains more than the closed socket that followed.
+      throw this.#failure ?? error
+    })
+    if (this.#failure !== undefined) throw this.#failure
+    this.#options.signal?.throwIfAborted()
+  }
+
+  /** The sums of the two lanes that `node` keeps, in the order of its messages. */
+  sumsOf(node: number): [LaneSum, LaneSum] {
+    const [before, after] = lanesOfNode(node, this.#options.first)
+    return [this.sums[before]!, this.sums[after]!]
+  }
+
+  /** The connection on which the rows went to `node`, so that what follows comes after them. */
+  connectionTo(node: number): NodeConnection {
+    return this.#channels.find(({ connection }) => connection.index === node)!.connection
+  }
+
+  /** Why a node refused a row, where one did. */
+  get failure(): DfsError | undefined {
+    return this.#failure
+  }
+
+  /** Gives the connections back. */
+  close(): void {
+    for (const { connection, id } of this.#channels) {
+      connection.closeChannel(id)
+      this.#options.cluster.returnBulk(connection)
+    }
+    this.#channels = []
+  }
+
+  /** Gives the upload up; the nodes drop what they staged. */
+  async abort(): Promise<void> {
+    for (const { connection } of this.#channels) connection.close()
+    this.#channels = []
+    const { cluster, identity, upload } = this.#options
+    await cluster.callEach(cluster.live(), () => ({
+      op: 'abort-upload',
+      fields: { upload },
+      as: { by: 'user', identity },
+    }))
+  }
+
+  async #openNode(node: number): Promise<void> {
+    const { cluster, first, upload, sizeBytes } = this.#options
+    const connection = await cluster.takeBulk(node)
+    const id = connection.openChannel((error) => {
+      this.#failure ??= error
+    })
+    this.#channels.push({ connection, id })
+    const fields = { upload, first, ...(sizeBytes !== undefined && { size: sizeBytes }) }
+    await connection.request({ op: 'open', fields, ...this.#common() })
+  }
+
+  #common() {
+    const { identity, cluster } = this.#options
+    return { as: { by: 'user', identity } as const, timeoutMs: cluster.stallTimeoutMs }
+  }
+}
+
+/** Adds one piece to the sums of its lane. */
+export function addPiece(sum: LaneSum, lengthBytes: number, crc: number): void {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(crc)
+  sum.bytes += lengthBytes
+  sum.checksum = crc32(bytes, sum.checksum)
+}

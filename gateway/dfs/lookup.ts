@@ -1,0 +1,146 @@
+// Finds one file: asks all live nodes for its entries, and takes the bytes of a small file along from two
+// opposite nodes, which together hold all four parts, in the same round trip.
+import { DfsError, type Entry, laneOfPart, NODE_COUNT } from '@fourfold/storage-node/protocol'
+import { type Cluster, joinNames } from './cluster.ts'
+import { type Description, openDescription } from './description.ts'
+import { checkFileName } from './file-name.ts'
+import { type CurrentVersion, currentVersion, fileInfo, type NodeEntries } from './file-state.ts'
+import type { Identity } from './identity.ts'
+import { fileIdOf } from './keys.ts'
+import type { FileInfo } from './store.ts'
+
+export interface FoundFile {
+  info: FileInfo
+  description: Description
+  current: CurrentVersion
+  /** Pieces of lane 0..3 of a small file, where they came along; each once. */
+  pieces: (Buffer | undefined)[]
+}
+
+export interface LookupRequest {
+  name: string
+  withParts?: boolean
+  signal?: AbortSignal | undefined
+}
+
+/** How a request that finds too few nodes is refused, also for a name that may not exist. */
+const LEAST_NODES = 2
+
+/**
+ * The newest version of a file, or undefined where there is none.
+ * @throws DfsError NAME_INVALID, NODES_UNAVAILABLE, AUTH_FAILED
+ */
+export async function lookup(
+  cluster: Cluster,
+  identity: Identity,
+  request: LookupRequest,
+): Promise<FoundFile | undefined> {
+  const name = checkFileName(request.name)
+  const answers = await askNodes(cluster, identity, { ...request, name })
+  const current = currentVersion(answers)
+  if (current === undefined) {
+    if (answers.length < LEAST_NODES) throw tooFewNodes(cluster)
+    return undefined
+  }
+  if (current.entry.state === 'deleted') return undefined
+  const description = openDescription(identity.entryKey, current.copies)
+  if (description.name !== name) {
+    throw new DfsError('DAMAGED', 'A node answered with the entry of another file.')
+  }
+  const answered = answers.map(({ node }) => node)
+  const info = fileInfo(description, current, answered)
+  return { info, description, current, pieces: piecesOf(current.entry, answers) }
+}
+
+/** The newest version of a name, also where it is that of a deletion. @throws DfsError as `lookup` */
+export async function newestVersion(
+  cluster: Cluster,
+  identity: Identity,
+  request: LookupRequest,
+): Promise<Uint8Array | undefined> {
+  return currentVersion(await askNodes(cluster, identity, request))?.entry.version
+}
+
+/** As `lookup`, for callers who need the file. @throws DfsError FILE_NOT_FOUND too */
+export async function lookupExisting(
+  cluster: Cluster,
+  identity: Identity,
+  request: LookupRequest,
+): Promise<FoundFile> {
+  const found = await lookup(cluster, identity, request)
+  if (found === undefined) throw new DfsError('FILE_NOT_FOUND', 'There is no file of that name.')
+  return found
+}
+
+/** @throws DfsError PARTS_UNAVAILABLE naming parts and nodes, where a part of the file is out of reach */
+export function requireReadable(info: FileInfo): void {
+  if (info.state !== 'insufficient') return
+  const { missingParts: parts, missingNodes: nodes } = info
+  const what = `${parts.length === 1 ? 'Part' : 'Parts'} ${joinNames(parts.map(String))}`
+  const cure =
+    nodes.length === 0
+      ? 'and no node that is down would bring it back.'
+      : `until ${joinNames(nodes, 'or')} is back. Nothing is lost.`
+  const message = `${what} of the file cannot be reached ${cure}`
+  throw new DfsError('PARTS_UNAVAILABLE', message, { detail: { parts, nodes } })
+}
+
+interface NodeAnswer extends NodeEntries {
+  /** Parts whose bytes are the sections of `body`. */
+  parts: readonly number[]
+  body: Buffer[]
+}
+
+/** What each live node says; a node that fails says nothing. @throws DfsError AUTH_FAILED where all refuse */
+async function askNodes(
+  cluster: Cluster,
+  identity: Identity,
+  request: LookupRequest,
+): Promise<NodeAnswer[]> {
+  const file = fileIdOf(identity.nameKey, request.name)
+  const live = cluster.live()
+  const givers = request.withParts === true ? oppositeNodes(live) : []
+  const outcomes = await cluster.callEach(live, (node) => ({
+    op: 'lookup',
+    fields: { file, withParts: givers.includes(node) },
+    as: { by: 'user', identity },
+    signal: request.signal,
+  }))
+  const answers = outcomes.flatMap(({ node, value }) =>
+    value === undefined
+      ? []
+      : [{ node, entries: value.header.entries, parts: value.header.parts, body: value.body }],
+  )
+  const refused = outcomes.find(({ error }) => error?.code === 'AUTH_FAILED')?.error
+  if (answers.length === 0 && refused !== undefined) throw refused
+  if (request.signal?.aborted === true) throw new DfsError('ABORTED', 'The request was given up.')
+  return answers
+}
+
+/** Two live nodes across the ring, a random pair where both pairs are up. */
+function oppositeNodes(live: readonly number[]): number[] {
+  const start = Math.random() < 0.5 ? 0 : 1
+  for (const node of [start, 1 - start]) {
+    if (live.includes(node) && live.includes(node + 2)) return [node, node + 2]
+  }
+  return []
+}
+
+function piecesOf(entry: Entry, answers: readonly NodeAnswer[]): (Buffer | undefined)[] {
+  const pieces = new Array<Buffer | undefined>(NODE_COUNT).fill(undefined)
+  for (const { entries, parts, body } of answers) {
+    // The parts are those of the node's own newest version, which may be an older one.
+    const isSame = entries.some(
+      ({ state, version }) => state === 'committed' && Buffer.compare(version, entry.version) === 0,
+    )
+    if (!isSame || parts.length !== body.length) continue
+    for (const [at, part] of parts.entries()) pieces[laneOfPart(part, entry)] = body[at]
+  }
+  return pieces
+}
+
+function tooFewNodes(cluster: Cluster): DfsError {
+  const nodes = cluster.missing()
+  const message = `${joinNames(nodes)} are not answering: too few nodes to say whether the file exists.`
+  return new DfsError('NODES_UNAVAILABLE', message, { detail: { nodes } })
+}

@@ -1,0 +1,64 @@
+// Deletes a file: a tombstone, newer than every version, on the nodes that answer; three at the least.
+import { DfsError, newVersion } from '@fourfold/storage-node/protocol'
+import { type Cluster, joinNames } from './cluster.ts'
+import { newestNamed } from './commit.ts'
+import type { Identity } from './identity.ts'
+import { fileIdOf } from './keys.ts'
+import { lookupExisting } from './lookup.ts'
+import type { WriteCondition } from './store.ts'
+
+/** Any set of nodes that can read a file has two; with three told, one of those two knows of the deletion. */
+const LEAST_NODES = 3
+const MAX_VERSION_TRIES = 5
+
+export interface RemovalRequest {
+  name: string
+  condition?: WriteCondition
+  signal?: AbortSignal
+}
+
+/** @throws DfsError FILE_NOT_FOUND, PRECONDITION_FAILED, NODES_UNAVAILABLE, OUTCOME_UNKNOWN */
+export async function remove(
+  cluster: Cluster,
+  identity: Identity,
+  request: RemovalRequest,
+): Promise<void> {
+  requireThree(cluster)
+  const { info, current } = await lookupExisting(cluster, identity, request)
+  const { condition } = request
+  if (
+    condition?.kind === 'match' &&
+    condition.md5s !== 'any' &&
+    !condition.md5s.includes(info.md5)
+  ) {
+    throw new DfsError('PRECONDITION_FAILED', 'The file is not the one that was expected.')
+  }
+  const file = fileIdOf(identity.nameKey, info.name)
+  const expected = condition === undefined ? {} : { condition: current.entry.version }
+  let after = current.entry.version
+  for (let tries = 1; ; tries++) {
+    const version = newVersion(Date.now(), after)
+    const outcomes = await cluster.callEach(cluster.live(), () => ({
+      op: 'delete',
+      fields: { file, version, ...expected },
+      as: { by: 'user', identity },
+    }))
+    const failures = outcomes.flatMap(({ error }) => error ?? [])
+    if (outcomes.length - failures.length >= LEAST_NODES) return
+    const serious = failures.find(({ code }) => code !== 'STALE_VERSION')
+    if (serious === undefined && failures.length > 0 && tries < MAX_VERSION_TRIES) {
+      after = Buffer.from(newestNamed(failures))
+      continue
+    }
+    if (failures.length === outcomes.length && serious !== undefined) throw serious
+    const message = 'Too few nodes confirmed the deletion; repeating it is safe.'
+    throw new DfsError('OUTCOME_UNKNOWN', message, { cause: serious ?? failures[0] })
+  }
+}
+
+function requireThree(cluster: Cluster): void {
+  const nodes = cluster.missing()
+  if (nodes.length <= 4 - LEAST_NODES) return
+  const message = `${joinNames(nodes)} are not answering. Deleting needs three nodes, so that the file stays deleted.`
+  throw new DfsError('NODES_UNAVAILABLE', message, { detail: { nodes } })
+}

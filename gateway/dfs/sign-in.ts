@@ -1,0 +1,175 @@
+// From a name and a password to an Identity: salt, derivation off the event loop, proof, user key.
+// Remembers derived identities for a while, keyed so that no password can be read back from memory's
+// keys, and limits how many derivations run at once, for each costs a tenth of a second of a core.
+import { createHmac, randomBytes } from 'node:crypto'
+import {
+  clientKey,
+  DfsError,
+  foldUsername,
+  keyEncryptionKey,
+  MAX_ROUNDS,
+  saltedPassword,
+} from '@fourfold/storage-node/protocol'
+import { LRUCache } from 'lru-cache'
+import { ALL_NODES, type Cluster, joinNames } from './cluster.ts'
+import { Gate } from './gate.ts'
+import { createIdentity, type Identity } from './identity.ts'
+import { unwrapUserKey } from './keys.ts'
+import { createThrottle } from './throttle.ts'
+
+const MAX_REMEMBERED = 4096
+const WRONG = 'That name and password do not match.'
+
+export interface SignInOptions {
+  cluster: Cluster
+  /** Derivations at once, and how many may wait for theirs. */
+  derivations: number
+  derivationsWaiting: number
+  waitTimeoutMs: number
+  /** How long an identity is remembered. */
+  rememberMs: number
+  /** PBKDF2 rounds below which a node's answer is not believed. */
+  minRounds: number
+}
+
+export interface Credentials {
+  user: string
+  password: string
+  /** Where the try comes from: what is slowed down after a failure. */
+  address: string
+}
+
+/** Keys that come from a password, before any node has confirmed them. */
+export interface DerivedKeys {
+  clientKeys: Buffer[]
+  /** Opens the wrapped user key. */
+  wrappingKey: Buffer
+}
+
+export type SignIn = ReturnType<typeof createSignIn>
+
+export function createSignIn(options: SignInOptions) {
+  const { cluster } = options
+  const secret = randomBytes(32)
+  const remembered = new LRUCache<string, Identity>({
+    max: MAX_REMEMBERED,
+    ttl: options.rememberMs,
+    updateAgeOnGet: true,
+  })
+  const underWay = new Map<string, Promise<Identity>>()
+  const throttle = createThrottle()
+  const gate = new Gate({
+    places: options.derivations,
+    waiting: options.derivationsWaiting,
+    waitTimeoutMs: options.waitTimeoutMs,
+    what: 'sign-ins',
+  })
+
+  /** PBKDF2 in libuv's pool, bounded in number. @throws DfsError BUSY */
+  async function derive(password: string, salt: Uint8Array, rounds: number): Promise<DerivedKeys> {
+    const leave = await gate.enter()
+    try {
+      const salted = await saltedPassword({ password, salt, rounds })
+      const clientKeys = ALL_NODES.map((node) => clientKey(salted, node + 1))
+      return { clientKeys, wrappingKey: keyEncryptionKey(salted) }
+    } finally {
+      leave()
+    }
+  }
+
+  /**
+   * What the nodes say of a user's salt. Where they differ (a node was emptied, a change of password is
+   * under way) the answer of most nodes is taken.
+   */
+  async function saltOf(
+    user: string,
+  ): Promise<{ salt: Uint8Array; rounds: number; nodes: number[] }> {
+    const outcomes = await cluster.callEach(cluster.live(), () => ({
+      op: 'salt',
+      fields: { user },
+      as: { by: 'anyone' },
+    }))
+    const groups = new Map<string, { salt: Uint8Array; rounds: number; nodes: number[] }>()
+    for (const { node, value } of outcomes) {
+      if (value === undefined) continue
+      const { salt, rounds } = value.header
+      const key = `${Buffer.from(salt).toString('hex')} ${rounds}`
+      const group = groups.get(key) ?? { salt, rounds, nodes: [] }
+      group.nodes.push(node)
+      groups.set(key, group)
+    }
+    const [most] = [...groups.values()].sort((a, b) => b.nodes.length - a.nodes.length)
+    if (most === undefined) throw noNodes(cluster)
+    if (most.rounds < options.minRounds || most.rounds > MAX_ROUNDS) {
+      const message = `A node asks for ${most.rounds} PBKDF2 rounds, which is not believed.`
+      throw new DfsError('AUTH_FAILED', message)
+    }
+    return most
+  }
+
+  async function prove(user: string, password: string): Promise<Identity> {
+    const { salt, rounds, nodes } = await saltOf(user)
+    const { clientKeys, wrappingKey } = await derive(password, salt, rounds)
+    const candidate = createIdentity({ user, clientKeys, userKey: randomBytes(32) })
+    let failure: DfsError | undefined
+    for (const node of nodes) {
+      try {
+        const as = { by: 'user', identity: candidate } as const
+        const { header } = await cluster.call(node, { op: 'account', fields: {}, as })
+        const userKey = unwrapUserKey(wrappingKey, user, header.account.wrappedKey)
+        return createIdentity({ user, clientKeys, userKey })
+      } catch (error) {
+        failure = error as DfsError
+        if (failure.code === 'AUTH_FAILED') throw new DfsError('AUTH_FAILED', WRONG)
+        if (failure.code === 'AUTH_THROTTLED') throw failure
+      }
+    }
+    throw failure ?? noNodes(cluster)
+  }
+
+  return {
+    derive,
+    saltOf,
+
+    /** @throws DfsError AUTH_FAILED, AUTH_THROTTLED, NODES_UNAVAILABLE, BUSY */
+    async signIn({ user, password, address }: Credentials): Promise<Identity> {
+      const folded = foldOrFail(user)
+      const key = createHmac('sha256', secret).update(`${folded}\0${password}`).digest('base64')
+      const known = remembered.get(key)
+      if (known !== undefined) return known
+      const waiting = underWay.get(key)
+      if (waiting !== undefined) return waiting
+      const attempt = throttle.run(`${folded}\0${address}`, () => prove(folded, password))
+      underWay.set(key, attempt)
+      try {
+        const identity = await attempt
+        remembered.set(key, identity)
+        return identity
+      } finally {
+        underWay.delete(key)
+      }
+    },
+
+    /** After a node refused its proof: the password has changed, or the account is gone. */
+    forget(user: string): void {
+      for (const [key, identity] of remembered.entries()) {
+        if (identity.user === user) remembered.delete(key)
+      }
+    },
+  }
+}
+
+/** A name that cannot exist fails like one that does not. */
+function foldOrFail(user: string): string {
+  try {
+    return foldUsername(user)
+  } catch (cause) {
+    throw new DfsError('AUTH_FAILED', WRONG, { cause })
+  }
+}
+
+function noNodes(cluster: Cluster): DfsError {
+  const nodes = cluster.missing()
+  const message = `No node answers (${joinNames(nodes)}): nobody can sign in now.`
+  return new DfsError('NODES_UNAVAILABLE', message, { detail: { nodes } })
+}

@@ -1,0 +1,201 @@
+// One upload from the first byte to the acknowledgement: rows are gathered, sealed, sent to all four nodes,
+// prepared on all four, and then committed on all four. What is not committed leaves nothing behind.
+import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  DfsError,
+  lanesOfNode,
+  MAX_TYPE_BYTES,
+  ROW_BYTES,
+  rotationOf,
+  rowCount,
+  UPLOAD_ID_BYTES,
+  versionTimeMs,
+} from '@fourfold/storage-node/protocol'
+import type { Cluster } from './cluster.ts'
+import { prepareAndCommit } from './commit.ts'
+import { ContentDigest } from './content-digest.ts'
+import { type Description, sealDescription } from './description.ts'
+import { checkFileName } from './file-name.ts'
+import type { Identity } from './identity.ts'
+import { fileIdOf } from './keys.ts'
+import { LaneWriter } from './lane-writer.ts'
+import { lookup, newestVersion } from './lookup.ts'
+import { type PlainRow, plainRows } from './plain-rows.ts'
+import { type SealedRow, sealRow } from './row.ts'
+import type { UploadRequest, UploadResult, WriteCondition } from './store.ts'
+
+/** A prepare waits for the nodes' disks to sync what is still dirty. */
+const PREPARE_TIMEOUT_MS = 120_000
+const DEFAULT_TYPE = 'application/octet-stream'
+
+interface UploadContext {
+  cluster: Cluster
+  identity: Identity
+  request: UploadRequest
+  name: string
+  file: Buffer
+  /** Random, for this version only. */
+  contentKey: Buffer
+  rowKey: KeyObject
+  /** What the name must be now, as nodes check it; undefined: anything. */
+  condition: Uint8Array | null | undefined
+}
+
+/**
+ * Stores a file. Resolves only when the bytes and entries are synced on all four nodes and visible.
+ * @throws DfsError NODES_UNAVAILABLE, NO_SPACE, NAME_INVALID, PRECONDITION_FAILED, LENGTH_MISMATCH,
+ *   DIGEST_MISMATCH, NODE_GONE, NODE_TIMEOUT, OUTCOME_UNKNOWN
+ */
+export async function upload(
+  cluster: Cluster,
+  identity: Identity,
+  request: UploadRequest,
+): Promise<UploadResult> {
+  const name = checkFileName(request.name)
+  cluster.requireAll()
+  const condition = await nodeCondition(cluster, identity, { ...request, name })
+  const contentKey = randomBytes(32)
+  const context: UploadContext = {
+    cluster,
+    identity,
+    request,
+    name,
+    file: fileIdOf(identity.nameKey, name),
+    contentKey,
+    rowKey: createSecretKey(contentKey),
+    condition,
+  }
+  const digest = new ContentDigest(request)
+  const rows = plainRows(request.source, (bytes) => {
+    digest.update(bytes)
+    request.onProgress?.(digest.sizeBytes)
+  })
+  const { value: firstRow } = await rows.next()
+  if (firstRow === undefined) throw new DfsError('INTERNAL', 'A source gave no row.')
+  if (firstRow.isLast) return storeSmall(context, firstRow, digest)
+  return storeLarge(context, firstRow, rows, digest)
+}
+
+/** A file of one row: sealed once, one message to each node, then the commit. */
+async function storeSmall(
+  context: UploadContext,
+  only: PlainRow,
+  digest: ContentDigest,
+): Promise<UploadResult> {
+  const md5 = digest.finish()
+  const x = rotationOf(md5)
+  const { pieces } = sealPlainRow(context, only)
+  const describe = describer(context, { md5, x, first: x, sizeBytes: digest.sizeBytes })
+  return prepareAndCommit(context, describe, async (node, version, sealed) => {
+    const [before, after] = lanesOfNode(node, x)
+    const { file, condition } = context
+    const fields = { file, version, x, sealed, ...(condition !== undefined && { condition }) }
+    const body = [pieces[before]!, pieces[after]!]
+    const call = { op: 'store', fields, body, ...common(context) } as const
+    return (await context.cluster.call(node, call)).header.replaced
+  })
+}
+
+/** A file of many rows: opened on all nodes, streamed, prepared, committed. */
+async function storeLarge(
+  context: UploadContext,
+  firstRow: PlainRow,
+  rest: AsyncIterable<PlainRow>,
+  digest: ContentDigest,
+): Promise<UploadResult> {
+  const { cluster, identity, request } = context
+  const first = rotationOf(createHash('md5').update(firstRow.plain).digest())
+  const id = randomBytes(UPLOAD_ID_BYTES)
+  const { sizeBytes, signal } = request
+  const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes, signal })
+  try {
+    await writer.write(firstRow.row, sealPlainRow(context, firstRow))
+    for await (const row of rest) await writer.write(row.row, sealPlainRow(context, row))
+    const md5 = digest.finish()
+    const x = rotationOf(md5)
+    const rows = rowCount(digest.sizeBytes, ROW_BYTES)
+    const describe = describer(context, { md5, x, first, sizeBytes: digest.sizeBytes })
+    // Staged bytes are prepared once: a version that turns out stale would cost the whole upload.
+    const after = await newestVersion(cluster, identity, context)
+    const result = await prepareAndCommit(
+      { ...context, after },
+      describe,
+      async (node, version, sealed) => {
+        const { file, condition } = context
+        const lanes = writer.sumsOf(node)
+        const fields = { upload: id, file, version, x, rows, lanes, sealed }
+        const answer = await writer.connectionTo(node).request({
+          op: 'prepare',
+          fields: condition === undefined ? fields : { ...fields, condition },
+          ...common(context),
+        })
+        return answer.header.replaced
+      },
+    )
+    writer.close()
+    return result
+  } catch (error) {
+    await writer.abort()
+    throw explain(error, writer)
+  }
+}
+
+/** Seals the description for a version; a retry with a newer version needs it again. */
+function describer(
+  context: UploadContext,
+  content: { md5: Buffer; x: number; first: number; sizeBytes: number },
+) {
+  const { request, name, contentKey } = context
+  const { md5, x, first, sizeBytes } = content
+  const type = request.type === undefined || request.type === '' ? DEFAULT_TYPE : request.type
+  return (version: Uint8Array): { description: Description; sealed: Buffer } => {
+    const description: Description = {
+      name,
+      size: sizeBytes,
+      md5,
+      type: Buffer.byteLength(type) > MAX_TYPE_BYTES ? DEFAULT_TYPE : type,
+      modified: request.modifiedMs ?? versionTimeMs(version),
+      key: contentKey,
+      rowBytes: ROW_BYTES,
+      rows: rowCount(sizeBytes, ROW_BYTES),
+      first,
+      x,
+      attempts: [0],
+    }
+    const place = { file: context.file, version }
+    return { description, sealed: sealDescription(context.identity.entryKey, place, description) }
+  }
+}
+
+function sealPlainRow(context: UploadContext, { row, plain, isLast }: PlainRow): SealedRow {
+  return sealRow(context.rowKey, { row, attempt: 0, isLast }, plain)
+}
+
+/** What the nodes are to check at prepare, from what the caller asks. @throws DfsError PRECONDITION_FAILED */
+async function nodeCondition(
+  cluster: Cluster,
+  identity: Identity,
+  request: { name: string; condition?: WriteCondition; signal?: AbortSignal },
+): Promise<Uint8Array | null | undefined> {
+  const { condition } = request
+  if (condition === undefined) return undefined
+  const found = await lookup(cluster, identity, request)
+  if (condition.kind === 'absent') {
+    if (found === undefined) return null
+    throw new DfsError('PRECONDITION_FAILED', 'There is a file of that name already.')
+  }
+  const isMatch =
+    found !== undefined && (condition.md5s === 'any' || condition.md5s.includes(found.info.md5))
+  if (isMatch) return found.current.entry.version
+  throw new DfsError('PRECONDITION_FAILED', 'The file is not the one that was expected.')
+}
+
+/** Where a node said why it refused a row, that is the reason; what followed from it is not. */
+function explain(error: unknown, writer: LaneWriter): unknown {
+  return writer.failure ?? error
+}
+
+function common(context: UploadContext) {
+  const as = { by: 'user', identity: context.identity } as const
+  return { as, timeoutMs: PREPARE_TIMEOUT_MS, signal: context.request.signal }
+}

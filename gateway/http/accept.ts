@@ -1,0 +1,37 @@
+// Who is asking: a person with a browser, or a program. Pure functions over header fields.
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** Whether the answer should be a page: HTML is named, and no less wanted than JSON. */
+export function prefersHtml(headers: IncomingHttpHeaders): boolean {
+  const accept = headers.accept ?? ''
+  const html = Math.max(weight(accept, 'text/html'), weight(accept, 'application/xhtml+xml'))
+  const json = Math.max(
+    weight(accept, 'application/json'),
+    weight(accept, 'application/problem+json'),
+  )
+  return html > 0 && html >= json
+}
+
+/**
+ * Whether a browser asks, be it for a page, a picture or a script's data. A browser that is answered
+ * `WWW-Authenticate: Basic` opens a window of its own, over our page.
+ */
+export function isBrowser(headers: IncomingHttpHeaders): boolean {
+  return (
+    prefersHtml(headers) ||
+    headers['sec-fetch-mode'] !== undefined ||
+    (headers['user-agent'] ?? '').startsWith('Mozilla/')
+  )
+}
+
+/** The weight (RFC 9110 section 12.5.1) of a type that is named as such; wildcards name nothing. */
+function weight(accept: string, type: string): number {
+  for (const item of accept.split(',')) {
+    const [name = '', ...parameters] = item.split(';').map((text) => text.trim().toLowerCase())
+    if (name !== type) continue
+    const q = parameters.find((parameter) => parameter.startsWith('q='))
+    const value = q === undefined ? 1 : Number(q.slice(2))
+    return value >= 0 && value <= 1 ? value : 0
+  }
+  return 0
+}

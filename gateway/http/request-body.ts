@@ -1,0 +1,70 @@
+// Reads a body or a form's file as it arrives, and gives up on one that stands still. Assumes that nobody
+// else reads the stream; leaves it open at the end, so that the connection can still carry an answer.
+import type { Readable } from 'node:stream'
+import { DfsError } from '@fourfold/storage-node/protocol'
+
+export interface BodyOptions {
+  /** Longest silence, milliseconds; conf limits.stall_timeout_ms. */
+  stallTimeoutMs: number
+  /** Names what went wrong when the stream ends early. */
+  toError: (cause: unknown) => DfsError
+}
+
+/**
+ * The bytes of `source`, in order. Unlike the stream's own iterator it does not destroy the stream (and
+ * with it the connection) when the reader leaves early.
+ * @throws DfsError IDLE_TIMEOUT, or what `toError` makes of a stream that fails or closes before its end
+ */
+export async function* readBody(source: Readable, options: BodyOptions): AsyncGenerator<Buffer> {
+  let wake = () => {}
+  let failure: unknown
+  const onEvent = () => wake()
+  const onError = (error: unknown) => {
+    failure = error ?? new Error('The stream failed.')
+    wake()
+  }
+  source.on('readable', onEvent).on('end', onEvent).on('close', onEvent).on('error', onError)
+  try {
+    while (true) {
+      const bytes: Buffer | null = failure === undefined ? source.read() : null
+      if (bytes !== null) {
+        yield bytes
+        continue
+      }
+      if (failure !== undefined) throw options.toError(failure)
+      if (source.readableEnded) return
+      if (source.destroyed) throw options.toError(source.errored ?? undefined)
+      const arrival = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      await within(arrival, options.stallTimeoutMs)
+      wake = () => {}
+    }
+  } finally {
+    source.off('readable', onEvent).off('end', onEvent).off('close', onEvent).off('error', onError)
+    // Whatever the stream still says is no longer anybody's: it must not end the process.
+    source.on('error', ignore)
+  }
+}
+
+/** `arrival`, or IDLE_TIMEOUT after `limitMs`. */
+export async function within<T>(arrival: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const silence = new Promise<never>((_, reject) => {
+    const message = `No byte of the body came for ${limitMs / 1000} seconds.`
+    timer = setTimeout(() => reject(new DfsError('IDLE_TIMEOUT', message)), limitMs)
+  })
+  try {
+    return await Promise.race([arrival, silence])
+  } finally {
+    clearTimeout(timer)
+    arrival.catch(ignore)
+  }
+}
+
+/** The error of a body that the client did not finish. */
+export function bodyEnded(cause: unknown): DfsError {
+  return new DfsError('ABORTED', 'The connection ended before the body did.', { cause })
+}
+
+function ignore(): void {}

@@ -1,0 +1,170 @@
+// The shapes of what HTTP takes and gives, once: they validate, they write JSON, and they become
+// /openapi.json. Knows nothing of how anything is done.
+import { Type } from 'typebox'
+import type { FileDescription, FileInfo, Listing, NodeState } from '../dfs/store.ts'
+
+const nodeNames = Type.Array(Type.String(), { description: 'Names of nodes, e.g. DFS3.' })
+const partNumbers = Type.Array(Type.Integer({ minimum: 1, maximum: 4 }))
+
+/** A file as JSON. `size` is bytes, `modified` ISO 8601. */
+export const fileSchema = Type.Object({
+  name: Type.String(),
+  size: Type.Integer({ description: 'Bytes.' }),
+  modified: Type.String({ format: 'date-time' }),
+  type: Type.String({ description: 'Media type as uploaded.' }),
+  md5: Type.String({ description: 'MD5 of the content in hex; in quotes it is the ETag.' }),
+  copies: Type.Integer({
+    minimum: 0,
+    maximum: 255,
+    description: 'Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1. 255: all are here.',
+  }),
+  state: Type.String({ enum: ['complete', 'degraded', 'insufficient'] }),
+  missingParts: Type.Optional(partNumbers),
+  missingNodes: Type.Optional(nodeNames),
+})
+
+export const listingSchema = Type.Object({
+  files: Type.Array(fileSchema),
+  folders: Type.Array(
+    Type.Object({ prefix: Type.String(), files: Type.Integer(), size: Type.Integer() }),
+  ),
+  next: Type.Optional(Type.String({ description: '`cursor` of the next page.' })),
+  total: Type.Object({ files: Type.Integer(), size: Type.Integer() }),
+  missingNodes: nodeNames,
+})
+
+export const listQuerySchema = Type.Object({
+  prefix: Type.Optional(Type.String({ description: 'Only names that begin with this.' })),
+  delimiter: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 8, description: 'Rolls names up; / makes folders.' }),
+  ),
+  search: Type.Optional(Type.String({ description: 'Only names that contain this, in any case.' })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 1000 })),
+  cursor: Type.Optional(Type.String({ maxLength: 8192, description: '`next` of the page before.' })),
+})
+
+export const fileParamsSchema = Type.Object({
+  '*': Type.String({ description: 'Name of the file, percent-encoded; / makes folders.' }),
+})
+
+export const fileQuerySchema = Type.Object({
+  download: Type.Optional(Type.String({ description: 'Present: as an attachment.' })),
+  describe: Type.Optional(Type.String({ description: 'Present: JSON, where every copy is.' })),
+})
+
+export const descriptionSchema = Type.Object({
+  ...fileSchema.properties,
+  x: Type.Integer({ minimum: 0, maximum: 3, description: 'MD5 mod 4: the rotation of the parts.' }),
+  first: Type.Integer({ minimum: 0, maximum: 3 }),
+  rows: Type.Integer(),
+  rowBytes: Type.Integer(),
+  parts: Type.Array(
+    Type.Object({
+      part: Type.Integer({ minimum: 1, maximum: 4 }),
+      size: Type.Integer({ description: 'Bytes of one copy, sealed.' }),
+      nodes: Type.Array(
+        Type.Object({
+          node: Type.String(),
+          here: Type.Union([Type.Boolean(), Type.Null()], { description: 'null: the node is down.' }),
+        }),
+      ),
+    }),
+  ),
+})
+
+export const uploadedSchema = Type.Object({ files: Type.Array(fileSchema) })
+
+export const nodesSchema = Type.Object({
+  nodes: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      address: Type.String(),
+      health: Type.String({ enum: ['up', 'connecting', 'down'] }),
+      since: Type.String({ format: 'date-time' }),
+      latencyMs: Type.Optional(Type.Number()),
+      full: Type.Optional(Type.Boolean()),
+      reason: Type.Optional(Type.String()),
+      freeBytes: Type.Optional(Type.Integer()),
+      storedBytes: Type.Optional(Type.Integer()),
+      started: Type.Optional(Type.String({ format: 'date-time' })),
+    }),
+  ),
+})
+
+export const credentialsSchema = Type.Object({
+  user: Type.String({ maxLength: 1024 }),
+  password: Type.String({ maxLength: 4096 }),
+  next: Type.Optional(Type.String({ maxLength: 8192, description: 'Forms: where to go then.' })),
+})
+
+/** RFC 9457, and our members. */
+export const problemSchema = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.String(),
+    hint: Type.String(),
+    nodes: Type.Optional(nodeNames),
+    parts: Type.Optional(partNumbers),
+    files: Type.Optional(Type.Array(fileSchema)),
+  },
+  { description: 'RFC 9457 problem; `code` is stable.' },
+)
+
+/** What every route may answer when it fails. */
+export const problemResponses = {
+  '4xx': { description: 'Refused', content: { 'application/problem+json': { schema: problemSchema } } },
+  '5xx': { description: 'Failed', content: { 'application/problem+json': { schema: problemSchema } } },
+}
+
+export function fileJson(file: FileInfo) {
+  return {
+    name: file.name,
+    size: file.sizeBytes,
+    modified: new Date(file.modifiedMs).toISOString(),
+    type: file.type,
+    md5: file.md5,
+    copies: file.copies,
+    state: file.state,
+    ...(file.state === 'insufficient'
+      ? { missingParts: file.missingParts, missingNodes: file.missingNodes }
+      : {}),
+  }
+}
+
+export function listingJson(listing: Listing) {
+  return {
+    files: listing.files.map(fileJson),
+    folders: listing.folders.map(({ prefix, fileCount, sizeBytes }) => ({
+      prefix,
+      files: fileCount,
+      size: sizeBytes,
+    })),
+    ...(listing.next === undefined ? {} : { next: listing.next }),
+    total: { files: listing.total.fileCount, size: listing.total.sizeBytes },
+    missingNodes: listing.missingNodes,
+  }
+}
+
+export function descriptionJson(description: FileDescription) {
+  const { x, first, rows, rowBytes } = description
+  const parts = description.parts.map(({ part, sizeBytes, copies }) => ({
+    part,
+    size: sizeBytes,
+    nodes: copies.map(({ node, isHere }) => ({ node, here: isHere })),
+  }))
+  return { ...fileJson(description), x, first, rows, rowBytes, parts }
+}
+
+export function nodesJson(nodes: NodeState[]) {
+  return {
+    nodes: nodes.map(({ sinceMs, startedMs, isFull, ...rest }) => ({
+      ...rest,
+      since: new Date(sinceMs).toISOString(),
+      ...(isFull === undefined ? {} : { full: isFull }),
+      ...(startedMs === undefined ? {} : { started: new Date(startedMs).toISOString() }),
+    })),
+  }
+}

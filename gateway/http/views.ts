@@ -1,0 +1,43 @@
+// The HTML pages that any face may have to answer with: sign-in, a message, the listing. Puts into each what
+// all have in common; knows Fastify's request only as who is asking.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Page } from '../../web/page.ts'
+import type { FileInfo, Store } from '../dfs/store.ts'
+import type { PageBundle } from './page-bundle.ts'
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+
+/** A page without what `render` adds. */
+export type PageContent = DistributiveOmit<Page, 'base' | 'assets' | 'user' | 'nodes'>
+
+export interface Views {
+  base: string
+  send(request: FastifyRequest, reply: FastifyReply, content: PageContent): FastifyReply
+  render(request: FastifyRequest, content: PageContent): string
+}
+
+export const HTML_TYPE = 'text/html; charset=utf-8'
+
+export function createViews(options: { store: Store; pages: PageBundle; base: string }): Views {
+  const { store, pages, base } = options
+
+  function render(request: FastifyRequest, content: PageContent): string {
+    const nodes = store.nodes().map(({ name, health }) => ({ name, isUp: health === 'up' }))
+    const user = request.signedIn?.identity.user
+    const frame = { base, assets: pages.assets, nodes, ...(user === undefined ? {} : { user }) }
+    return pages.renderPage({ ...frame, ...content })
+  }
+
+  return {
+    base,
+    render,
+    send(request, reply, content) {
+      return reply.type(HTML_TYPE).header('cache-control', 'no-store').send(render(request, content))
+    },
+  }
+}
+
+export function pageFile(file: FileInfo) {
+  const { name, sizeBytes, modifiedMs, copies, state, missingParts, missingNodes } = file
+  return { name, sizeBytes, modifiedMs, copies, state, missingParts, missingNodes }
+}

@@ -1,0 +1,161 @@
+// The node's catalog: one SQLite database that this process alone holds. Opens it, makes its tables and
+// numbers the changes. What the tables mean to accounts and files is theirs to know.
+//
+// Locking: `locking_mode=EXCLUSIVE` keeps SQLite's lock for as long as the process lives, which is also the
+// lock of the whole folder. POSIX drops it when ANY descriptor of the file is closed by this process, so
+// nothing else here may open catalog.sqlite.
+import { DatabaseSync } from 'node:sqlite'
+import { toDiskError } from './durable.ts'
+import { createGroupCommit, type GroupCommit } from './group-commit.ts'
+import { DfsError } from './protocol/index.ts'
+
+/** Version of everything below a node's folder: catalog tables, part files, names. */
+export const FORMAT = 1
+
+const SQLITE_BUSY = 5
+
+const TABLES = `
+CREATE TABLE meta (
+  name  TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('change', 0), ('files', 0), ('stored_bytes', 0);
+
+CREATE TABLE accounts (
+  user        TEXT NOT NULL,
+  state       INTEGER NOT NULL, -- 0 prepared, 1 committed, 2 being removed
+  change      INTEGER NOT NULL,
+  salt        BLOB NOT NULL,
+  rounds      INTEGER NOT NULL,
+  stored_key  BLOB NOT NULL,
+  wrapped_key BLOB NOT NULL,
+  since_ms    INTEGER NOT NULL,
+  PRIMARY KEY (user, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entries (
+  id       INTEGER PRIMARY KEY,
+  user     TEXT NOT NULL,
+  file     BLOB NOT NULL,
+  version  BLOB NOT NULL,
+  state    INTEGER NOT NULL, -- 0 prepared, 1 committed, 2 deleted
+  x        INTEGER NOT NULL,
+  first    INTEGER NOT NULL,
+  rows     INTEGER NOT NULL,
+  parts    INTEGER NOT NULL, -- bit p-1: part p is held
+  change   INTEGER NOT NULL,
+  since_ms INTEGER NOT NULL,
+  key      BLOB, -- names the part files; null where there are none
+  sealed   BLOB NOT NULL,
+  UNIQUE (user, file, version)
+) STRICT;
+CREATE INDEX entries_by_change ON entries (user, change);
+CREATE INDEX entries_by_key ON entries (key) WHERE key IS NOT NULL;
+
+CREATE TABLE parts (
+  id          INTEGER PRIMARY KEY, -- entry * 4 + part - 1
+  bytes       INTEGER NOT NULL,    -- of all pieces, without their checksums
+  piece_bytes INTEGER NOT NULL,    -- of every piece but the last
+  checksum    INTEGER NOT NULL,    -- CRC-32 over the CRC-32s of the pieces
+  data        BLOB                 -- what the part file would hold; null where there is a file
+) STRICT;
+
+CREATE TRIGGER part_added AFTER INSERT ON parts BEGIN
+  UPDATE meta SET value = value + NEW.bytes WHERE name = 'stored_bytes';
+END;
+CREATE TRIGGER part_removed AFTER DELETE ON parts BEGIN
+  UPDATE meta SET value = value - OLD.bytes WHERE name = 'stored_bytes';
+END;
+CREATE TRIGGER file_committed AFTER UPDATE OF state ON entries WHEN NEW.state = 1 BEGIN
+  UPDATE meta SET value = value + 1 WHERE name = 'files';
+END;
+CREATE TRIGGER file_removed AFTER DELETE ON entries WHEN OLD.state = 1 BEGIN
+  UPDATE meta SET value = value - 1 WHERE name = 'files';
+END;
+PRAGMA user_version = ${FORMAT};
+`
+
+export interface Catalog {
+  database: DatabaseSync
+  /** The only way to write. */
+  write: GroupCommit['write']
+  /** A number greater than any before, for what changes in the present write. */
+  nextChange(): number
+  /** `files` and `storedBytes`, kept by triggers so that asking costs nothing. */
+  totals(): { files: number; storedBytes: number }
+  close(): void
+}
+
+/**
+ * Opens or makes the catalog at `path` and takes the lock of the folder.
+ * @throws DfsError FOLDER_IN_USE, FOLDER_FOREIGN (another format), DISK_FAILED, NO_SPACE
+ */
+export function openCatalog(path: string): Catalog {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(path)
+    lockDatabase(database)
+    makeTables(database)
+    return catalogOf(database)
+  } catch (error) {
+    database?.close()
+    if (isBusy(error)) {
+      throw new DfsError('FOLDER_IN_USE', 'Another process has this folder open.', { cause: error })
+    }
+    throw toDiskError(error, 'opening the catalog')
+  }
+}
+
+function lockDatabase(database: DatabaseSync): void {
+  database.exec('PRAGMA locking_mode = EXCLUSIVE')
+  database.exec('PRAGMA journal_mode = WAL')
+  database.exec('PRAGMA synchronous = FULL')
+  database.exec('PRAGMA temp_store = MEMORY')
+  // 16 MiB of pages; a log above 8 MiB is folded into the database, and 64 MiB of it are kept at most.
+  database.exec('PRAGMA cache_size = -16384')
+  database.exec('PRAGMA wal_autocheckpoint = 2000')
+  database.exec('PRAGMA journal_size_limit = 67108864')
+  database.exec('BEGIN IMMEDIATE; COMMIT')
+}
+
+function makeTables(database: DatabaseSync): void {
+  const found = database.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (found.user_version === FORMAT) return
+  if (found.user_version !== 0) {
+    const message = `The catalog is of format ${found.user_version}; this release reads ${FORMAT}.`
+    throw new DfsError('FOLDER_FOREIGN', message)
+  }
+  database.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT`)
+}
+
+function catalogOf(database: DatabaseSync): Catalog {
+  const meta = database.prepare('SELECT value FROM meta WHERE name = ?')
+  const setMeta = database.prepare('UPDATE meta SET value = ? WHERE name = ?')
+  const valueOf = (name: string) => (meta.get(name) as { value: number }).value
+  let change = valueOf('change')
+  let durableChange = change
+  const commits = createGroupCommit({
+    database,
+    beforeCommit() {
+      // A number that a failed transaction used up is skipped, never given twice.
+      if (change === durableChange) return
+      setMeta.run(change, 'change')
+      durableChange = change
+    },
+  })
+  return {
+    database,
+    write: commits.write,
+    nextChange: () => ++change,
+    totals: () => ({ files: valueOf('files'), storedBytes: valueOf('stored_bytes') }),
+    close() {
+      commits.close()
+      database.close()
+    },
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number }
+  return errcode !== undefined && errcode % 256 === SQLITE_BUSY
+}

@@ -1,0 +1,98 @@
+// All catalog writes that arrive during one turn of the event loop share one transaction, and so one sync
+// of the disk. A write is answered only after COMMIT. Knows SQL's transactions and nothing of the tables.
+import type { DatabaseSync } from 'node:sqlite'
+import { toDiskError } from './durable.ts'
+import { DfsError } from './protocol/index.ts'
+
+export interface GroupCommit {
+  /**
+   * Runs `apply` (synchronous; a throw undoes what it wrote, and only that) inside the next transaction.
+   * Resolves with its result once that is on the disk.
+   * @throws DfsError whatever `apply` threw, NO_SPACE or DISK_FAILED
+   */
+  write<T>(apply: () => T): Promise<T>
+  /** Commits what is waiting and takes no more. */
+  close(): void
+}
+
+interface Waiting {
+  apply: () => unknown
+  resolve: (result: unknown) => void
+  reject: (error: DfsError) => void
+}
+
+export function createGroupCommit(options: {
+  database: DatabaseSync
+  /** Runs inside each transaction, after the writes. */
+  beforeCommit: () => void
+}): GroupCommit {
+  const { database, beforeCommit } = options
+  const sql = (text: string) => database.prepare(text)
+  const statements = {
+    begin: sql('BEGIN IMMEDIATE'),
+    commit: sql('COMMIT'),
+    savepoint: sql('SAVEPOINT one'),
+    release: sql('RELEASE one'),
+    undo: sql('ROLLBACK TO one'),
+  }
+  let queue: Waiting[] = []
+  let isClosed = false
+
+  function commitQueue(): void {
+    const batch = queue
+    queue = []
+    if (batch.length === 0) return
+    let settle: (() => void)[]
+    try {
+      statements.begin.run()
+      settle = batch.map(applyOne)
+      beforeCommit()
+      statements.commit.run()
+    } catch (error) {
+      rollBack()
+      const failure = toDiskError(error, 'writing the catalog')
+      for (const { reject } of batch) reject(failure)
+      return
+    }
+    for (const answer of settle) answer()
+  }
+
+  /** Runs one write; answers how to tell its caller once the transaction is durable. */
+  function applyOne({ apply, resolve, reject }: Waiting): () => void {
+    statements.savepoint.run()
+    try {
+      const result = apply()
+      statements.release.run()
+      return () => resolve(result)
+    } catch (error) {
+      // SQLite itself may have ended the transaction (disk full): then all of the batch is lost.
+      if (!database.isTransaction) throw error
+      statements.undo.run()
+      statements.release.run()
+      return () => reject(toDiskError(error, 'writing the catalog'))
+    }
+  }
+
+  function rollBack(): void {
+    if (!database.isTransaction) return
+    try {
+      database.exec('ROLLBACK')
+    } catch {
+      // The transaction is gone either way; the next BEGIN tells whether the catalog still works.
+    }
+  }
+
+  return {
+    write<T>(apply: () => T): Promise<T> {
+      if (isClosed) return Promise.reject(new DfsError('NODE_GONE', 'The node is stopping.'))
+      return new Promise<T>((resolve, reject) => {
+        queue.push({ apply, resolve: resolve as Waiting['resolve'], reject })
+        if (queue.length === 1) setImmediate(commitQueue)
+      })
+    },
+    close() {
+      isClosed = true
+      commitQueue()
+    },
+  }
+}

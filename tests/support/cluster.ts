@@ -1,0 +1,160 @@
+// A real cluster for a test: four storage-node processes and, where wanted, gateways, in a temporary folder,
+// on ports that the system chooses. Everything it started ends with it.
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { dfcConfSchema, loadConf } from '@fourfold/conf'
+import { createStore } from '../../gateway/dfs/create-store.ts'
+import type { Store } from '../../gateway/dfs/store.ts'
+import { type RunningProcess, startProcess } from './process.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** The least that RFC 7677 allows: a test's passwords guard nothing. */
+const TEST_ROUNDS = 4096
+
+export interface ClusterOptions {
+  /** Gateways to start; default none. */
+  gateways?: number
+  /** Lines for dfs.conf and dfc.conf beside the defaults of tests. */
+  dfsConf?: string
+  dfcConf?: string
+  /** Where to put the folder; default the system's temporary folder. */
+  parent?: string
+}
+
+export interface TestNode {
+  /** 1..4 */
+  number: number
+  folder: string
+  port: number
+  process: RunningProcess
+  /** Ends it (default SIGKILL). */
+  kill(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again on its folder and port. */
+  start(): Promise<void>
+}
+
+export interface TestCluster extends AsyncDisposable {
+  folder: string
+  clusterKey: Buffer
+  dfsConfFile: string
+  dfcConfFile: string
+  nodes: TestNode[]
+  /** Addresses of the gateways, like `http://127.0.0.1:4711`. */
+  urls: string[]
+  gateways: RunningProcess[]
+  /** A DFS client of this process; closed with the cluster. Connected to all nodes that are up. */
+  store(): Promise<Store>
+  addUser(user: string, password: string): Promise<void>
+  /** Waits until `store` sees exactly these nodes (1..4) up. */
+  whenUp(store: Store, numbers: readonly number[]): Promise<void>
+}
+
+export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
+  const folder = await mkdtemp(join(options.parent ?? tmpdir(), 'fourfold-'))
+  const clusterKey = randomBytes(32)
+  const keyFile = join(folder, 'cluster.key')
+  await writeFile(keyFile, `${clusterKey.toString('hex')}\n`, { mode: 0o600 })
+  const dfsConfFile = join(folder, 'dfs.conf')
+  await writeFile(
+    dfsConfFile,
+    confText('cluster_key_file = "cluster.key"', 'disk.reserve_bytes = 0', options.dfsConf),
+  )
+  const nodes = await Promise.all(
+    [1, 2, 3, 4].map((number) => startNode(number, folder, dfsConfFile)),
+  )
+  const addresses = nodes.map(({ port }) => `"127.0.0.1:${port}"`).join(', ')
+  const dfcConfFile = join(folder, 'dfc.conf')
+  await writeFile(
+    dfcConfFile,
+    confText(`nodes = [${addresses}]`, 'cluster_key_file = "cluster.key"', options.dfcConf),
+  )
+  const stores: Store[] = []
+  const cluster: TestCluster = {
+    folder,
+    clusterKey,
+    dfsConfFile,
+    dfcConfFile,
+    nodes,
+    urls: [],
+    gateways: [],
+    whenUp,
+    async store() {
+      const conf = loadConf({ file: dfcConfFile, schema: dfcConfSchema })
+      const store = createStore({ conf, clusterKey })
+      stores.push(store)
+      await store.ready()
+      return store
+    },
+    async addUser(user, password) {
+      const store = await cluster.store()
+      await store.accounts.add({ user, password })
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(stores.map((store) => store.close()))
+      await Promise.all(cluster.gateways.map((gateway) => gateway.kill('SIGKILL')))
+      await Promise.all(nodes.map((node) => node.kill('SIGKILL')))
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+  for (let index = 0; index < (options.gateways ?? 0); index++) await startGateway(cluster, index)
+  return cluster
+}
+
+async function startNode(number: number, parent: string, confFile: string): Promise<TestNode> {
+  const folder = join(parent, `DFS${number}`)
+  const node: TestNode = {
+    number,
+    folder,
+    port: 0,
+    process: undefined as unknown as RunningProcess,
+    kill: (signal = 'SIGKILL') => node.process.kill(signal),
+    async start() {
+      const file = join(ROOT, 'storage-node/bin/dfs.ts')
+      node.process = startProcess({ args: [file, folder, String(node.port), '--conf', confFile] })
+      const [, port] = await node.process.waitFor(/listens on [^\n]*:(\d+)/)
+      node.port = Number(port)
+    },
+  }
+  await node.start()
+  return node
+}
+
+async function startGateway(cluster: TestCluster, index: number): Promise<void> {
+  const data = join(cluster.folder, `gateway-${index}`)
+  const file = join(ROOT, 'gateway/bin/fourfold.ts')
+  const gateway = startProcess({
+    args: [file, 'gateway', '--conf', cluster.dfcConfFile, '--port', '0', '--data', data],
+  })
+  cluster.gateways.push(gateway)
+  const [, url] = await gateway.waitFor(/listens on (http\S+)/)
+  cluster.urls.push(url!.replace(/\/$/, ''))
+}
+
+function whenUp(store: Store, numbers: readonly number[]): Promise<void> {
+  const isRight = () =>
+    store.nodes().every(({ health }, index) => (health === 'up') === numbers.includes(index + 1))
+  return new Promise((resolve, reject) => {
+    const finish = (end: () => void) => {
+      clearTimeout(timer)
+      stop()
+      end()
+    }
+    const timer = setTimeout(() => {
+      const seen = store.nodes().map(({ name, health }) => `${name} ${health}`)
+      finish(() => reject(new Error(`nodes ${numbers} were to be up; seen: ${seen}`)))
+    }, 20_000)
+    const check = () => isRight() && finish(resolve)
+    const stop = store.onNodesChange(check)
+    check()
+  })
+}
+
+/** TOML with our lines first: dotted keys at the top, before any table of `extra`. */
+function confText(...lines: (string | undefined)[]): string {
+  return ['accounts.rounds = ' + TEST_ROUNDS, ...lines]
+    .filter((line) => line !== undefined)
+    .join('\n')
+}

@@ -1,0 +1,63 @@
+// Makes the whole HTML document of a page: the only thing that the gateway takes from the web build.
+// Assumes nothing of HTTP; holds no state, reads no disk, and needs no script in the browser.
+//
+// `npm run build --workspace web` writes
+//   dist/server/render.js   this file with everything it needs inside (Svelte too)
+//   dist/client/assets/     style sheet, icon, fonts; names carry a hash: serve as immutable
+//   dist/client/.vite/manifest.json
+// The gateway reads the manifest once, calls `assetPaths(manifestText, base)`, serves dist/client/assets
+// at {base}/assets/, and hands both to `renderPage`. paths.ts lists every address a page links to.
+import { render } from 'svelte/server'
+import PageBody from './components/Page.svelte'
+import { visibleName } from './format.ts'
+import type { Page } from './page.ts'
+
+export { type AssetPaths, assetPaths } from './assets.ts'
+
+/**
+ * Svelte's marks for a script that would take the page over. None does, so they would be dead weight;
+ * what users wrote is escaped and holds no `<`, so nothing else can match.
+ */
+const HYDRATION_MARKS = /<!--[^>]*-->/g
+
+/** The document, from doctype to `</html>`; valid under `default-src 'none'` with `style-src 'self'`. */
+export function renderPage(page: Page): string {
+  const body = render(PageBody, { props: { page } }).body.replace(HYDRATION_MARKS, '')
+  const { style, icon, font } = page.assets
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeText(pageTitle(page))} – Fourfold</title>
+<link rel="icon" type="image/svg+xml" href="${escapeText(icon)}">
+<link rel="preload" href="${escapeText(font)}" as="font" type="font/woff2" crossorigin>
+<link rel="stylesheet" href="${escapeText(style)}">
+</head>
+<body>${body}</body>
+</html>
+`
+}
+
+function pageTitle(page: Page): string {
+  switch (page.kind) {
+    case 'sign-in':
+      return 'Sign in'
+    case 'files':
+      if (page.search !== '') return `Search: ${visibleName(page.search)}`
+      return page.folder === '' ? 'All files' : visibleName(page.folder.slice(0, -1))
+    case 'delete':
+      return `Delete ${visibleName(page.file.name)}?`
+    case 'message':
+      return page.title
+  }
+}
+
+function escapeText(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+}
