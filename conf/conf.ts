@@ -9,7 +9,7 @@ import { Value } from 'typebox/value'
 import { linesOf } from './lines.ts'
 import { complaintsOf, resolvePaths, setKey, type Table } from './rules.ts'
 
-export { makeClusterKey, readClusterKey } from './cluster-key.ts'
+export { readClusterKey } from './cluster-key.ts'
 export { type DfcConf, dfcConfSchema } from './dfc-conf.ts'
 export { type DfsConf, dfsConfSchema } from './dfs-conf.ts'
 

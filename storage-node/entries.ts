@@ -7,8 +7,10 @@ import { compareVersions, DfsError, type Entry } from './protocol/index.ts'
 const State = { prepared: 0, committed: 1, deleted: 2 } as const
 const stateNames = ['prepared', 'committed', 'deleted'] as const
 
-/** Prepared versions of one file at once; a lookup answers all of them in one header. */
+/** Prepared versions of one file at once, and bytes of all its sealed descriptions: a lookup answers all of
+ * them in one header, which has MAX_HEADER_BYTES. */
 const MAX_PREPARED = 32
+const MAX_SEALED_SUM_BYTES = 49_152
 /** A prepared version that stayed so for this long no longer stands in the way of conditional writes. */
 const PENDING_MS = 5 * 60_000
 
@@ -21,6 +23,11 @@ export interface VersionName {
 
 /** `undefined`: none; null: unless there is no file; else the version that must be the newest committed. */
 export type Condition = Uint8Array | null | undefined
+
+export interface PrepareOptions {
+  condition: Condition
+  sealed: Uint8Array
+}
 
 /** One part as the catalog keeps it; `data` is what the part file would hold, where there is no file. */
 export interface StoredPart {
@@ -139,11 +146,13 @@ export function createEntries(catalog: Catalog) {
    * Refuses a new version that may not come; answers whether it would replace a committed file.
    * @throws DfsError STALE_VERSION, PRECONDITION_FAILED, BUSY
    */
-  function checkPrepare(name: VersionName, condition: Condition): boolean {
+  function checkPrepare(name: VersionName, options: PrepareOptions): boolean {
+    const { condition, sealed } = options
     const rows = rowsOf(name.user, name.file)
     requireNewest(name.version, rows)
     const pending = rows.filter(({ state }) => state === State.prepared)
-    if (pending.length >= MAX_PREPARED) {
+    const sealedBytes = rows.reduce((sum, row) => sum + row.sealed.length, sealed.length)
+    if (pending.length >= MAX_PREPARED || sealedBytes > MAX_SEALED_SUM_BYTES) {
       throw new DfsError('BUSY', 'Too many versions of this file are being written at once.')
     }
     const committed = rows.find(({ state }) => state === State.committed)

@@ -1,2 +1,13 @@
 #!/usr/bin/env node
-// placeholder
+// dfc: the terminal client, straight to the storage nodes. Only starts it; gateway/dfc does the work.
+import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+// Half of a short command's time is the compiler's. Where the folder cannot be written, nothing is lost.
+enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fourfold'))
+
+const { main } = await import('../dfc/main.ts')
+const { processTerminal } = await import('../dfc/terminal.ts')
+// Everything is written when `main` is through; a terminal or pipe that is still open must not hold on.
+process.exit(await main(process.argv.slice(2), processTerminal()))

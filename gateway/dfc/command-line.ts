@@ -5,16 +5,16 @@ import type { Override } from '@fourfold/conf'
 import { verbs } from './grammar.ts'
 import { usageError } from './voice.ts'
 
-export type CommandLine =
-  | { kind: 'help' | 'version' }
-  | {
-      kind: 'run'
-      /** Path of dfc.conf as typed. */
-      conf: string
-      overrides: Override[]
-      /** Verb and words; empty for the prompt. */
-      typed: string[]
-    }
+export type CommandLine = { kind: 'help' } | { kind: 'version' } | RunLine
+
+export interface RunLine {
+  kind: 'run'
+  /** Path of dfc.conf as typed. */
+  conf: string
+  overrides: Override[]
+  /** Verb and words; empty for the prompt. */
+  typed: string[]
+}
 
 /**
  * `dfc [--nodes A,B,C,D] [--cluster-key FILE] CONF [COMMAND ...]`

@@ -1,7 +1,16 @@
 // A downloaded file on this machine's disk: whole under its name or not there at all. Knows no store.
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import {
+  type FileHandle,
+  link,
+  lstat,
+  open,
+  realpath,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { localError, systemReasons, visibleText } from './voice.ts'
 
@@ -47,7 +56,10 @@ export async function writeWhole(options: {
   const standing = await standingOf(options.path)
   if (standing === 'device') return writeInto(options.path, content)
   if (standing === 'folder') {
-    throw localError(`${visibleText(options.path)} is a folder.`, 'Give the path of a file with -o.')
+    throw localError(
+      `${visibleText(options.path)} is a folder.`,
+      'Give the path of a file with -o.',
+    )
   }
   if (standing === 'file' && !mayReplace) throw existsError(options.path)
 
@@ -132,8 +144,8 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 function failure(path: string, error: unknown): Error {
-  const { code } = error as NodeJS.ErrnoException
-  if (code === undefined) return error as Error
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (code === undefined || syscall === undefined) return error as Error
   const message = `${visibleText(path)} cannot be written: ${systemReasons[code] ?? code}.`
   const hint = code === 'ENAMETOOLONG' ? 'Give another name with -o.' : 'Check the path after -o.'
   return localError(message, hint, error)

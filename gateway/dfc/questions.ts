@@ -1,8 +1,9 @@
 // Questions to the person at the terminal: a line, a secret without echo, yes or no. They go to
 // standard error, so that standard output holds results only.
+
+import { randomInt } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { randomInt } from 'node:crypto'
 import { aborted, say, type Terminal, write } from './terminal.ts'
 import { usageError } from './voice.ts'
 

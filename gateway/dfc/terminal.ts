@@ -1,6 +1,8 @@
 // What dfc has of its process: three streams and the environment, so that tests can stand in for them.
 // Knows nothing of verbs.
+import { createWriteStream } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
+import { isatty } from 'node:tty'
 import { DfsError } from '@fourfold/storage-node/protocol'
 
 export interface Terminal {
@@ -12,10 +14,17 @@ export interface Terminal {
   canAsk: boolean
 }
 
+const STDOUT_FD = 1
+
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
-  const { stdin, stdout, stderr, env } = process
-  return { stdin, stdout, stderr, env, canAsk: stdin.isTTY === true && stderr.isTTY === true }
+  const { stdin, stderr, env } = process
+  // process.stdout writes to pipes and files synchronously: a slow reader would stop the links to the
+  // nodes as well, and they would look dead.
+  const stdout = isatty(STDOUT_FD)
+    ? process.stdout
+    : createWriteStream('', { fd: STDOUT_FD, autoClose: false })
+  return { stdin, stdout, stderr, env, canAsk: isatty(0) && isatty(2) }
 }
 
 /** The reader of standard output has gone: `dfc list | head`. No failure, only the end. */
@@ -56,7 +65,7 @@ export function say(stream: Writable, line: string): Promise<void> {
 
 /** What Ctrl-C makes of a wait. */
 export function aborted(): DfsError {
-  return new DfsError('ABORTED', 'Stopped.')
+  return new DfsError('ABORTED', 'Stopped.', { detail: { hint: 'Nothing is left half done.' } })
 }
 
 function isGone(error: Error): boolean {

@@ -76,8 +76,7 @@ export const systemReasons: Record<string, string> = {
 
 function whyDown(node: NodeState): string[] {
   if (node.health === 'up') return []
-  const reason = node.reason === undefined ? '' : `: ${visibleText(node.reason)}`
-  return [`${node.name} at ${node.address} is not up${reason}`]
+  return [visibleText(node.reason ?? `${node.name} at ${node.address} is not up.`)]
 }
 
 /** `DFS3 is down.`, `DFS3 and DFS4 are down.`; undefined while none is. */

@@ -110,5 +110,8 @@ function decodeUtf8(bytes: Buffer): string | undefined {
 }
 
 function refuseHeader(): never {
-  throw new DfsError('BAD_REQUEST', 'The Authorization header is not Basic with base64 of name:password.')
+  throw new DfsError(
+    'BAD_REQUEST',
+    'The Authorization header is not Basic with base64 of name:password.',
+  )
 }

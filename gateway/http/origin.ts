@@ -23,7 +23,10 @@ export function isUnsafe(method: string): boolean {
  */
 export function requireOwnOrigin(headers: IncomingHttpHeaders, own: OwnAddress): void {
   if (!isOwnOrigin(headers, own)) {
-    throw new DfsError('ORIGIN_REFUSED', 'This request does not come from the page of this gateway.')
+    throw new DfsError(
+      'ORIGIN_REFUSED',
+      'This request does not come from the page of this gateway.',
+    )
   }
 }
 

@@ -64,7 +64,9 @@ function forgetSession(error: unknown, request: FastifyRequest): unknown {
   if (!isStale) return error
   request.session.delete()
   request.signedIn = null
-  return new DfsError('AUTH_REQUIRED', 'This sign-in no longer holds; sign in again.', { cause: error })
+  return new DfsError('AUTH_REQUIRED', 'This sign-in no longer holds; sign in again.', {
+    cause: error,
+  })
 }
 
 /** RFC 9110 section 11.6.1 wants a challenge; one that browsers know would open their own window. */

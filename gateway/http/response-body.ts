@@ -31,7 +31,10 @@ export interface ContentOptions {
  * for, because the store reuses its memory. Anything short of all bytes destroys the connection: a client
  * must never take a part for the whole.
  */
-export async function sendContent(response: ServerResponse, options: ContentOptions): Promise<void> {
+export async function sendContent(
+  response: ServerResponse,
+  options: ContentOptions,
+): Promise<void> {
   const { content, sizeBytes, stallTimeoutMs } = options
   let sentBytes = 0
   try {

@@ -16,7 +16,8 @@ export const fileSchema = Type.Object({
   copies: Type.Integer({
     minimum: 0,
     maximum: 255,
-    description: 'Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1. 255: all are here.',
+    description:
+      'Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1. 255: all are here.',
   }),
   state: Type.String({ enum: ['complete', 'degraded', 'insufficient'] }),
   missingParts: Type.Optional(partNumbers),
@@ -40,7 +41,9 @@ export const listQuerySchema = Type.Object({
   ),
   search: Type.Optional(Type.String({ description: 'Only names that contain this, in any case.' })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 1000 })),
-  cursor: Type.Optional(Type.String({ maxLength: 8192, description: '`next` of the page before.' })),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 8192, description: '`next` of the page before.' }),
+  ),
 })
 
 export const fileParamsSchema = Type.Object({
@@ -65,7 +68,9 @@ export const descriptionSchema = Type.Object({
       nodes: Type.Array(
         Type.Object({
           node: Type.String(),
-          here: Type.Union([Type.Boolean(), Type.Null()], { description: 'null: the node is down.' }),
+          here: Type.Union([Type.Boolean(), Type.Null()], {
+            description: 'null: the node is down.',
+          }),
         }),
       ),
     }),
@@ -115,8 +120,14 @@ export const problemSchema = Type.Object(
 
 /** What every route may answer when it fails. */
 export const problemResponses = {
-  '4xx': { description: 'Refused', content: { 'application/problem+json': { schema: problemSchema } } },
-  '5xx': { description: 'Failed', content: { 'application/problem+json': { schema: problemSchema } } },
+  '4xx': {
+    description: 'Refused',
+    content: { 'application/problem+json': { schema: problemSchema } },
+  },
+  '5xx': {
+    description: 'Failed',
+    content: { 'application/problem+json': { schema: problemSchema } },
+  },
 }
 
 export function fileJson(file: FileInfo) {

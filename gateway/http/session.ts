@@ -67,7 +67,7 @@ export async function sessionRoutes(app: App, options: SessionOptions): Promise<
     },
     async (request, reply) => {
       request.session.delete()
-      return reply.code(204).send()
+      return reply.code(204).send(null)
     },
   )
 

@@ -32,7 +32,10 @@ export function createViews(options: { store: Store; pages: PageBundle; base: st
     base,
     render,
     send(request, reply, content) {
-      return reply.type(HTML_TYPE).header('cache-control', 'no-store').send(render(request, content))
+      return reply
+        .type(HTML_TYPE)
+        .header('cache-control', 'no-store')
+        .send(render(request, content))
     },
   }
 }

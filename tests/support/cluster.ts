@@ -48,6 +48,8 @@ export interface TestCluster extends AsyncDisposable {
   /** A DFS client of this process; closed with the cluster. Connected to all nodes that are up. */
   store(): Promise<Store>
   addUser(user: string, password: string): Promise<void>
+  /** Starts one more gateway, with `confFile` in place of the cluster's; answers its address. */
+  startGateway(confFile?: string): Promise<string>
   /** Waits until `store` sees exactly these nodes (1..4) up. */
   whenUp(store: Store, numbers: readonly number[]): Promise<void>
 }
@@ -88,6 +90,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
       await store.ready()
       return store
     },
+    startGateway: (confFile = dfcConfFile) => startGateway(cluster, confFile),
     async addUser(user, password) {
       const store = await cluster.store()
       await store.accounts.add({ user, password })
@@ -99,7 +102,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
       await rm(folder, { recursive: true, force: true })
     },
   }
-  for (let index = 0; index < (options.gateways ?? 0); index++) await startGateway(cluster, index)
+  for (let count = 0; count < (options.gateways ?? 0); count++) await cluster.startGateway()
   return cluster
 }
 
@@ -122,15 +125,17 @@ async function startNode(number: number, parent: string, confFile: string): Prom
   return node
 }
 
-async function startGateway(cluster: TestCluster, index: number): Promise<void> {
-  const data = join(cluster.folder, `gateway-${index}`)
+async function startGateway(cluster: TestCluster, confFile: string): Promise<string> {
+  const data = join(cluster.folder, `gateway-${cluster.gateways.length}`)
   const file = join(ROOT, 'gateway/bin/fourfold.ts')
   const gateway = startProcess({
-    args: [file, 'gateway', '--conf', cluster.dfcConfFile, '--port', '0', '--data', data],
+    args: [file, 'gateway', '--conf', confFile, '--port', '0', '--data', data],
   })
   cluster.gateways.push(gateway)
-  const [, url] = await gateway.waitFor(/listens on (http\S+)/)
-  cluster.urls.push(url!.replace(/\/$/, ''))
+  const [, address] = await gateway.waitFor(/listens on (http\S+)/)
+  const url = address!.replace(/\/$/, '')
+  cluster.urls.push(url)
+  return url
 }
 
 function whenUp(store: Store, numbers: readonly number[]): Promise<void> {
@@ -154,7 +159,7 @@ function whenUp(store: Store, numbers: readonly number[]): Promise<void> {
 
 /** TOML with our lines first: dotted keys at the top, before any table of `extra`. */
 function confText(...lines: (string | undefined)[]): string {
-  return ['accounts.rounds = ' + TEST_ROUNDS, ...lines]
+  return [`accounts.rounds = ${TEST_ROUNDS}`, ...lines]
     .filter((line) => line !== undefined)
     .join('\n')
 }

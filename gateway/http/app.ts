@@ -1,0 +1,141 @@
+// Puts the HTTP face together: one Fastify instance with every plugin, ready to listen, not listening.
+// Assumes a store that is open; closes nothing that it did not make.
+import helmet from '@fastify/helmet'
+import secureSession from '@fastify/secure-session'
+import swagger from '@fastify/swagger'
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { DfcConf } from '@fourfold/conf'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify'
+import type { Store } from '../dfs/store.ts'
+import { createIdentify, createRequireUser } from './auth.ts'
+import { fileRoutes } from './files.ts'
+import { metricsRoute } from './metrics.ts'
+import { nodeRoutes } from './nodes.ts'
+import { openApi } from './open-api.ts'
+import type { PageBundle } from './page-bundle.ts'
+import { pageRoutes } from './pages.ts'
+import { answerFailure, answerFailures } from './problem.ts'
+import { PAGE_POLICY } from './security.ts'
+import { answerBadBytes, createHttpServer, sendContinue } from './server.ts'
+import { sessionRoutes } from './session.ts'
+import { createViews } from './views.ts'
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+export interface AppOptions {
+  store: Store
+  conf: Pick<DfcConf, 'gateway' | 'limits'>
+  /** 32 bytes that encrypt session cookies. */
+  sessionKey: Buffer
+  pages: PageBundle
+  /** Default: no log. */
+  logger?: FastifyBaseLogger
+}
+
+/** A name is 1024 bytes; percent-encoded three times that. Longer paths only cost time. */
+const MAX_PARAM_LENGTH = 8192
+const JSON_LIMIT_BYTES = 64 * 1024
+
+export async function createApp(options: AppOptions): Promise<App> {
+  const { store, conf, pages } = options
+  const publicUrl = conf.gateway.public_url
+  const views = createViews({ store, pages, base: basePath(publicUrl) })
+  const app: App = fastify({
+    ...(options.logger === undefined ? {} : { loggerInstance: options.logger }),
+    disableRequestLogging: true,
+    bodyLimit: JSON_LIMIT_BYTES,
+    trustProxy: conf.gateway.trust_proxy,
+    serverFactory: createHttpServer,
+    clientErrorHandler: answerBadBytes,
+    forceCloseConnections: false,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    frameworkErrors(error, request, reply) {
+      request.signedIn = null
+      void answerFailure({ error, request, reply: reply as FastifyReply, views })
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.decorateRequest('signedIn', null)
+  answerFailures(app as unknown as FastifyInstance, views)
+
+  await app.register(helmet, securityHeaders(publicUrl))
+  await app.register(secureSession, cookieOptions(options))
+  app.addHook('preParsing', sendContinue)
+  app.addHook('onResponse', logRequest)
+  await app.register(swagger, openApi(publicUrl))
+  if (conf.gateway.metrics) await metricsRoute(app, { store })
+
+  const auth = { store, publicUrl }
+  const identify = createIdentify(auth)
+  const requireUser = createRequireUser(auth)
+  const stallTimeoutMs = conf.limits.stall_timeout_ms
+  await app.register(async (scope: App) => sessionRoutes(scope, { ...auth, views }))
+  await app.register(async (scope: App) =>
+    fileRoutes(scope, { store, views, stallTimeoutMs, requireUser }),
+  )
+  await app.register(async (scope: App) => nodeRoutes(scope, { store, requireUser }))
+  await app.register(async (scope: App) =>
+    pageRoutes(scope, { ...auth, views, pages, identify, requireUser }),
+  )
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  return app
+}
+
+/** The path of the public address, without a slash at its end: what all our paths begin with. */
+export function basePath(publicUrl: string): string {
+  return publicUrl === '' ? '' : new URL(publicUrl).pathname.replace(/\/+$/, '')
+}
+
+function securityHeaders(publicUrl: string) {
+  return {
+    contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
+    // `no-referrer` would make browsers send `Origin: null` with our own forms.
+    referrerPolicy: { policy: 'same-origin' as const },
+    frameguard: { action: 'deny' as const },
+    strictTransportSecurity: publicUrl.startsWith('https:'),
+  }
+}
+
+function cookieOptions({ conf, sessionKey }: AppOptions) {
+  const isSecure = conf.gateway.public_url.startsWith('https:')
+  const lifeSeconds = Math.ceil(conf.gateway.session_hours * 3600)
+  return {
+    key: sessionKey,
+    cookieName: 'fourfold',
+    expiry: lifeSeconds,
+    cookie: {
+      path: `${basePath(conf.gateway.public_url)}/`,
+      httpOnly: true,
+      sameSite: 'strict' as const,
+      secure: isSecure,
+      maxAge: lifeSeconds,
+    },
+  }
+}
+
+/** Method, route and outcome: no address, name or query that could tell of a file or a user. */
+async function logRequest(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  request.log.info(
+    {
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: reply.raw.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    },
+    'request',
+  )
+}

@@ -1,0 +1,186 @@
+// The face for files: which address and method does what, who may, and what must hold before a body is read.
+import multipart from '@fastify/multipart'
+import { DfsError } from '@fourfold/storage-node/protocol'
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { ListQuery, Store } from '../dfs/store.ts'
+import { prefersHtml } from './accept.ts'
+import type { App } from './app.ts'
+import { identityOf } from './auth.ts'
+import { writeCondition } from './conditions.ts'
+import { sendFile } from './file-download.ts'
+import { storeForm } from './file-form.ts'
+import { storeBody } from './file-upload.ts'
+import { listingPath, storedNotice } from './page-listing.ts'
+import { folderPrefix, nameFromTarget, nameToPath } from './request-names.ts'
+import { abortOnClose } from './response-body.ts'
+import {
+  descriptionJson,
+  descriptionSchema,
+  fileJson,
+  fileParamsSchema,
+  fileQuerySchema,
+  fileSchema,
+  listingJson,
+  listingSchema,
+  listQuerySchema,
+  problemResponses,
+  uploadedSchema,
+} from './schemas.ts'
+import type { Views } from './views.ts'
+
+const PREFIX = '/files/'
+
+/** Text fields of a form: a folder and what a script may add; more is an attack on memory. */
+const FORM_LIMITS = {
+  fileSize: Number.POSITIVE_INFINITY,
+  parts: Number.POSITIVE_INFINITY,
+  files: Number.POSITIVE_INFINITY,
+  fields: 100,
+  fieldSize: 16 * 1024,
+  headerPairs: 20,
+}
+
+const bytesOrDescription = {
+  description: 'The bytes, or with ?describe a description.',
+  content: {
+    'application/json': { schema: descriptionSchema },
+    'application/octet-stream': { schema: Type.String({ format: 'binary' }) },
+  },
+}
+
+export interface FileOptions {
+  store: Store
+  views: Views
+  stallTimeoutMs: number
+  requireUser: (request: FastifyRequest) => Promise<void>
+}
+
+export async function fileRoutes(app: App, options: FileOptions): Promise<void> {
+  const { store, views } = options
+  app.addHook('onRequest', options.requireUser)
+  /** After the user is known and before a byte of the body: promise 3 of the design. */
+  const requireUploads = async () => store.requireAllNodes()
+  await app.register(async (scope: App) => readRoutes(scope, options))
+  await app.register(async (scope: App) => putRoute(scope, options, requireUploads))
+
+  await app.register(async (scope: App) => {
+    scope.removeAllContentTypeParsers()
+    await scope.register(multipart, { preservePath: true, limits: FORM_LIMITS })
+    scope.post(
+      '/files',
+      {
+        onRequest: requireUploads,
+        schema: {
+          summary: 'Store the files of a form.',
+          consumes: ['multipart/form-data'],
+          querystring: Type.Object({ folder: Type.Optional(Type.String()) }),
+          response: { 201: uploadedSchema, ...problemResponses },
+        },
+      },
+      async (request, reply) => {
+        const { folder } = request.query
+        const { stallTimeoutMs } = options
+        const stored = await storeForm(request, reply, { store, folder, stallTimeoutMs })
+        if (prefersHtml(request.headers)) {
+          request.session.set('notice', { kind: 'ok', text: storedNotice(stored) })
+          const path = listingPath({ folder: folderPrefix(folder) })
+          return reply.redirect(`${views.base}/${path}`, 303)
+        }
+        return reply.code(201).send({ files: stored.map(fileJson) })
+      },
+    )
+  })
+}
+
+function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): void {
+  app.get(
+    '/files',
+    {
+      schema: {
+        summary: 'List files.',
+        querystring: listQuerySchema,
+        response: { 200: listingSchema, ...problemResponses },
+      },
+    },
+    async (request, reply) => {
+      if (prefersHtml(request.headers)) return reply.redirect(`${views.base}/`, 303)
+      const query: ListQuery = { ...request.query, signal: abortOnClose(reply.raw) }
+      const listing = await store.list(identityOf(request), query)
+      return reply.header('cache-control', 'no-store').send(listingJson(listing))
+    },
+  )
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: `${PREFIX}*`,
+    schema: {
+      summary: 'The bytes of a file; conditional and range requests as in RFC 9110.',
+      params: fileParamsSchema,
+      querystring: fileQuerySchema,
+      response: { 200: bytesOrDescription, ...problemResponses },
+    },
+    async handler(request, reply) {
+      const name = nameFromTarget(request.raw.url ?? '', PREFIX)
+      if (request.query.describe === undefined) {
+        const isDownload = request.query.download !== undefined
+        return sendFile(request, reply, { store, name, isDownload, stallTimeoutMs })
+      }
+      const signal = abortOnClose(reply.raw)
+      const description = await store.describe(identityOf(request), name, signal)
+      return reply.header('cache-control', 'no-store').send(descriptionJson(description))
+    },
+  })
+
+  app.delete(
+    `${PREFIX}*`,
+    {
+      schema: {
+        summary: 'Delete a file.',
+        params: fileParamsSchema,
+        response: { 204: Type.Null(), ...problemResponses },
+      },
+    },
+    async (request, reply) => {
+      const name = nameFromTarget(request.raw.url ?? '', PREFIX)
+      const identity = identityOf(request)
+      const signal = abortOnClose(reply.raw)
+      const condition = await writeCondition(request.headers, () => store.stat(identity, name))
+      if (condition?.kind === 'absent') {
+        throw new DfsError('PRECONDITION_FAILED', 'Only a file that exists can be deleted.')
+      }
+      const isFree = condition === undefined
+      await store.remove(identity, { name, signal, ...(isFree ? {} : { condition }) })
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+function putRoute(
+  app: App,
+  { store, views, stallTimeoutMs }: FileOptions,
+  requireUploads: () => Promise<void>,
+): void {
+  // The body is a stream, whatever its type says, and has no limit.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+  app.put(
+    `${PREFIX}*`,
+    {
+      onRequest: requireUploads,
+      schema: {
+        summary: 'Store the body as a file.',
+        params: fileParamsSchema,
+        response: { 200: fileSchema, 201: fileSchema, ...problemResponses },
+      },
+    },
+    async (request, reply) => {
+      const name = nameFromTarget(request.raw.url ?? '', PREFIX)
+      const { file, isNew } = await storeBody(request, reply, { store, name, stallTimeoutMs })
+      reply.header('etag', `"${file.md5}"`).header('cache-control', 'no-store')
+      if (!isNew) return reply.code(200).send(fileJson(file))
+      const location = `${views.base}${PREFIX}${nameToPath(file.name)}`
+      return reply.code(201).header('location', location).send(fileJson(file))
+    },
+  )
+}

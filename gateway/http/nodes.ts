@@ -1,0 +1,154 @@
+// What is known of the four nodes: once as JSON, or as server-sent events while a page is open. And whether
+// this gateway lives and can serve, for whoever watches over it.
+import type { ServerResponse } from 'node:http'
+import { DfsError } from '@fourfold/storage-node/protocol'
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { NodeState, Store } from '../dfs/store.ts'
+import type { App } from './app.ts'
+import { nodesJson, nodesSchema, problemResponses } from './schemas.ts'
+
+const MAX_LISTENERS = 256
+/** Shorter than the idle limits of usual proxies (60 s). */
+const HEARTBEAT_MS = 15_000
+/** A listener that has not taken this much is gone. */
+const MAX_UNSENT_BYTES = 64 * 1024
+
+export interface NodeOptions {
+  store: Store
+  requireUser: (request: FastifyRequest) => Promise<void>
+}
+
+export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions): Promise<void> {
+  app.get(
+    '/nodes',
+    {
+      onRequest: requireUser,
+      schema: {
+        summary: 'State of the four nodes.',
+        response: { 200: nodesSchema, ...problemResponses },
+      },
+    },
+    async (_request, reply) => {
+      const nodes = await store.nodesWithDisk()
+      return reply.header('cache-control', 'no-store').send(nodesJson(nodes))
+    },
+  )
+
+  const events = createEvents(store)
+  app.addHook('preClose', async () => events.close())
+  app.get(
+    '/events',
+    {
+      onRequest: requireUser,
+      schema: {
+        summary: 'Server-sent events: `cluster` with the nodes, now and at each change.',
+        response: { 200: { description: 'text/event-stream' }, ...problemResponses },
+      },
+    },
+    async (_request, reply) => {
+      events.requirePlace()
+      reply.hijack()
+      events.add(reply.raw)
+      return reply
+    },
+  )
+
+  const open = { security: [] }
+  app.get(
+    '/healthz',
+    {
+      schema: {
+        summary: 'The process is alive.',
+        ...open,
+        response: { 200: Type.Object({ status: Type.String() }) },
+      },
+    },
+    async (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }),
+  )
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        summary: 'Files can be read; `uploads` says whether they can also be stored.',
+        ...open,
+        response: {
+          200: Type.Object({ reading: Type.Boolean(), uploads: Type.Boolean(), nodes: nodeHealth }),
+          ...problemResponses,
+        },
+      },
+    },
+    async (_request, reply) => {
+      const nodes = store.nodes()
+      requireReading(nodes)
+      const body = {
+        reading: true,
+        uploads: nodes.every(({ health, isFull }) => health === 'up' && isFull !== true),
+        nodes: nodes.map(({ name, health }) => ({ name, health })),
+      }
+      return reply.header('cache-control', 'no-store').send(body)
+    },
+  )
+}
+
+const nodeHealth = Type.Array(Type.Object({ name: Type.String(), health: Type.String() }))
+
+/** Each part is on two neighbours: while no two neighbours are down, every file can be read. */
+export function canRead(nodes: readonly Pick<NodeState, 'health'>[]): boolean {
+  return nodes.every((node, index) => {
+    const next = nodes[(index + 1) % nodes.length]!
+    return node.health === 'up' || next.health === 'up'
+  })
+}
+
+function requireReading(nodes: readonly NodeState[]): void {
+  if (canRead(nodes)) return
+  const down = nodes.filter(({ health }) => health !== 'up').map(({ name }) => name)
+  const message = 'Two neighbouring nodes or more are not answering; files cannot be read.'
+  throw new DfsError('PARTS_UNAVAILABLE', message, { detail: { nodes: down } })
+}
+
+/** All open event streams. One subscription to the store and one timer serve them. */
+function createEvents(store: Store) {
+  const listeners = new Set<ServerResponse>()
+  const stop = store.onNodesChange((nodes) => broadcast(eventOf(nodes)))
+  const heartbeat = setInterval(() => broadcast(': beat\n\n'), HEARTBEAT_MS)
+  heartbeat.unref()
+
+  function broadcast(text: string): void {
+    for (const response of listeners) {
+      if (response.writableLength > MAX_UNSENT_BYTES) response.destroy()
+      else response.write(text)
+    }
+  }
+
+  return {
+    /** @throws DfsError BUSY */
+    requirePlace(): void {
+      if (listeners.size < MAX_LISTENERS) return
+      throw new DfsError('BUSY', `${MAX_LISTENERS} listeners follow the nodes already.`)
+    },
+    add(response: ServerResponse): void {
+      response.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        // nginx would gather events before it passes them on.
+        'x-accel-buffering': 'no',
+      })
+      response.write(eventOf(store.nodes()))
+      listeners.add(response)
+      response.once('close', () => listeners.delete(response))
+      response.on('error', () => {})
+    },
+    close(): void {
+      stop()
+      clearInterval(heartbeat)
+      for (const response of listeners) response.end()
+    },
+  }
+}
+
+function eventOf(nodes: NodeState[]): string {
+  return `event: cluster\ndata: ${JSON.stringify(nodesJson(nodes))}\n\n`
+}

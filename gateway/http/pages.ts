@@ -1,0 +1,158 @@
+// The HTML pages at `/` that work without scripts: sign-in, the listing, deleting. Uploads post to /files and
+// sign-in to /session; what a page looks like is web's.
+import fastifyStatic from '@fastify/static'
+import { DfsError } from '@fourfold/storage-node/protocol'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Store } from '../dfs/store.ts'
+import type { App } from './app.ts'
+import { identityOf } from './auth.ts'
+import type { PageBundle } from './page-bundle.ts'
+import { type ListingView, listingPath, listPage } from './page-listing.ts'
+import { folderPrefix } from './request-names.ts'
+import { abortOnClose } from './response-body.ts'
+import { pageFile, type Views } from './views.ts'
+
+const YEAR_MS = 365 * 24 * 3_600_000
+const MAX_PAGE = 100_000
+/** The notice travels in the cookie, which browsers limit to 4096 bytes. */
+const MAX_NOTICE_LENGTH = 200
+
+const listingQuerySchema = Type.Object({
+  folder: Type.Optional(Type.String()),
+  q: Type.Optional(Type.String()),
+  sort: Type.Optional(Type.String()),
+  dir: Type.Optional(Type.String()),
+  page: Type.Optional(Type.String()),
+})
+
+export interface PageOptions {
+  store: Store
+  views: Views
+  pages: PageBundle
+  publicUrl: string
+  identify: (request: FastifyRequest) => Promise<void>
+  requireUser: (request: FastifyRequest) => Promise<void>
+}
+
+export async function pageRoutes(app: App, options: PageOptions): Promise<void> {
+  const { store, views, pages } = options
+  await app.register(fastifyStatic, {
+    root: pages.assetsFolder,
+    prefix: '/assets/',
+    index: false,
+    decorateReply: false,
+    immutable: true,
+    maxAge: YEAR_MS,
+    preCompressed: true,
+  })
+
+  app.get('/favicon.ico', { schema: { hide: true } }, async (_request, reply) =>
+    reply.redirect(pages.assets.icon, 302),
+  )
+
+  app.get(
+    '/',
+    { schema: { hide: true, querystring: listingQuerySchema }, onRequest: options.identify },
+    async (request, reply) => {
+      if (request.signedIn === null) {
+        const next = `${views.base}${request.url}`
+        return views.send(request, reply, { kind: 'sign-in', next, ...takeNotice(request) })
+      }
+      return sendListing(request, reply, viewOf(request.query), options)
+    },
+  )
+
+  const deleteSchema = { hide: true, querystring: Type.Object({ name: Type.String() }) }
+
+  app.get(
+    '/delete',
+    { schema: deleteSchema, onRequest: options.requireUser },
+    async (request, reply) => {
+      const signal = abortOnClose(reply.raw)
+      const file = await store.stat(identityOf(request), request.query.name, signal)
+      const back = `${views.base}/${listingPath({ folder: folderOf(file.name) })}`
+      return views.send(request, reply, { kind: 'delete', file: pageFile(file), back })
+    },
+  )
+
+  app.post(
+    '/delete',
+    { schema: deleteSchema, onRequest: options.requireUser },
+    async (request, reply) => {
+      const { name } = request.query
+      await store.remove(identityOf(request), { name, signal: abortOnClose(reply.raw) })
+      setNotice(request, `${shorten(name)} is deleted.`)
+      return reply.redirect(`${views.base}/${listingPath({ folder: folderOf(name) })}`, 303)
+    },
+  )
+}
+
+async function sendListing(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  view: ListingView,
+  { store, views, publicUrl }: PageOptions,
+): Promise<FastifyReply> {
+  const signal = abortOnClose(reply.raw)
+  const identity = identityOf(request)
+  const page = await listPage({ store, identity, view, signal })
+  const { folder, search } = view
+  const beside = (number: number) => listingPath({ ...view, page: number }) || '?'
+  return views.send(request, reply, {
+    kind: 'files',
+    files: page.files.map(pageFile),
+    folders: page.folders,
+    folder,
+    search,
+    sort: page.isSorted ? view.sort : 'name',
+    isDescending: page.isSorted && view.isDescending,
+    total: page.total,
+    ...(page.hasNext ? { next: beside(view.page + 1) } : {}),
+    ...(view.page > 1 ? { previous: beside(view.page - 1) } : {}),
+    origin: publicUrl === '' ? `${request.protocol}://${request.host}` : publicUrl,
+    ...takeNotice(request),
+  })
+}
+
+/** An address is typed by hand too: what makes no sense in it counts as not there. */
+function viewOf(query: {
+  folder?: string
+  q?: string
+  sort?: string
+  dir?: string
+  page?: string
+}): ListingView {
+  const { sort } = query
+  const page = Number(query.page ?? 1)
+  return {
+    folder: folderPrefix(query.folder),
+    search: (query.q ?? '').trim(),
+    sort: sort === 'size' || sort === 'modified' ? sort : 'name',
+    isDescending: query.dir === 'desc',
+    page: Number.isInteger(page) && page >= 1 && page <= MAX_PAGE ? page : 1,
+  }
+}
+
+function takeNotice(request: FastifyRequest) {
+  const notice = request.session.get('notice')
+  if (notice === undefined) return {}
+  request.session.set('notice', undefined)
+  return { notice }
+}
+
+function setNotice(request: FastifyRequest, text: string): void {
+  if (text.length > MAX_NOTICE_LENGTH * 2) throw new DfsError('INTERNAL', 'The notice is too long.')
+  request.session.set('notice', { kind: 'ok', text })
+}
+
+function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/') + 1)
+}
+
+function shorten(name: string): string {
+  const characters = [...name]
+  return characters.length <= MAX_NOTICE_LENGTH / 2
+    ? name
+    : `${characters.slice(0, MAX_NOTICE_LENGTH / 2).join('')}…`
+}

@@ -1,0 +1,20 @@
+// The policy under which our own pages run (design: Strict CSP and Trusted Types).
+const SELF = ["'self'"]
+const NONE = ["'none'"]
+
+/** User files carry a stricter one of their own: FILE_POLICY. */
+export const PAGE_POLICY = {
+  'default-src': NONE,
+  'script-src': SELF,
+  'style-src': SELF,
+  'img-src': ["'self'", 'blob:', 'data:'],
+  'media-src': ["'self'", 'blob:'],
+  'font-src': SELF,
+  'connect-src': SELF,
+  'worker-src': SELF,
+  'form-action': SELF,
+  'frame-ancestors': NONE,
+  'base-uri': NONE,
+  'require-trusted-types-for': ["'script'"],
+  'trusted-types': ['svelte-trusted-html'],
+}

@@ -1,0 +1,68 @@
+// The HTTP server below Fastify: its limits, `Expect: 100-continue`, and bytes that are no HTTP.
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { rawProblem } from './problem.ts'
+
+/** Until the head of a request is complete. */
+const HEADERS_TIMEOUT_MS = 20_000
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+/** Names of 1 KiB, a cookie of 4 KiB and what proxies add. */
+const MAX_HEADER_BYTES = 32 * 1024
+const MAX_HEADERS = 100
+/** How often the timeout above is looked at. */
+const CHECK_EVERY_MS = 2_000
+
+/** Requests whose client waits for `100 Continue`. */
+const expecting = new WeakSet<IncomingMessage>()
+
+/** The answer under way on each connection. */
+const answering = new WeakMap<Socket, ServerResponse>()
+
+/** Fastify's `serverFactory`. */
+export function createHttpServer(handler: RequestListener): Server {
+  const server = createServer({
+    // A body may take as long as it moves; request-body.ts cuts one that stands still.
+    requestTimeout: 0,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+  })
+  server.maxHeadersCount = MAX_HEADERS
+  const serve = (request: IncomingMessage, response: ServerResponse) => {
+    answering.set(request.socket, response)
+    handler(request, response)
+  }
+  server.on('request', serve)
+  server.on('checkContinue', (request, response) => {
+    expecting.add(request)
+    serve(request, response)
+  })
+  return server
+}
+
+/**
+ * A preParsing hook: every onRequest hook has passed, so the body is wanted (RFC 9110 section 10.1.1).
+ * A request that was refused before never comes here and its client keeps its body.
+ */
+export async function sendContinue(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (expecting.delete(request.raw)) reply.raw.writeContinue()
+}
+
+/** Answers bytes that the HTTP parser refused, unless an answer is under way that it would spoil. */
+export function answerBadBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  const response = answering.get(socket)
+  const isAnswering = response?.headersSent === true && !response.writableFinished
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
+    socket.destroy()
+    return
+  }
+  socket.end(rawProblem(error.code), () => socket.destroy())
+}

@@ -1,0 +1,56 @@
+// Commands on accounts: how a password is salted, the record, its change in two steps, its end.
+import { requireFoldedName } from '../proof-check.ts'
+import { DfsError, fakeSalt } from '../protocol/index.ts'
+import type { CommandsOf, Services } from './table.ts'
+
+type AccountOp =
+  | 'salt'
+  | 'account'
+  | 'account-prepare'
+  | 'account-commit'
+  | 'account-abort'
+  | 'account-remove'
+  | 'account-list'
+
+const done = { header: {} }
+
+export function accountCommands(services: Services): CommandsOf<AccountOp> {
+  const { accounts, catalog, clusterKey, rounds } = services
+  return {
+    salt(_call, { user }) {
+      requireFoldedName(user)
+      // Made for known users too: unknown ones must not be told apart by the time it takes.
+      const fake = { salt: fakeSalt(clusterKey, user), rounds }
+      const { salt, rounds: realRounds } = accounts.find(user) ?? fake
+      return { header: { salt, rounds: realRounds } }
+    },
+
+    account: ({ sender }) => ({ header: { account: accounts.record(sender.user) } }),
+
+    async 'account-prepare'({ sender }, { account }) {
+      if (account.user !== sender.user) {
+        throw new DfsError('FORBIDDEN', 'The account is not that of the user who proves the command.')
+      }
+      await catalog.write(() => accounts.applyPrepare(account))
+      return done
+    },
+
+    async 'account-commit'({ sender }, { change }) {
+      await catalog.write(() => accounts.applyCommit(sender.user, change))
+      return done
+    },
+
+    async 'account-abort'({ sender }, { change }) {
+      await catalog.write(() => accounts.applyAbort(sender.user, change))
+      return done
+    },
+
+    async 'account-remove'({ sender }) {
+      const existed = await catalog.write(() => accounts.applyRemove(sender.user))
+      if (existed) await services.forgetUser(sender.user)
+      return { header: { existed } }
+    },
+
+    'account-list': () => ({ header: { users: accounts.users() } }),
+  }
+}

@@ -1,0 +1,21 @@
+// Commands that say how the node is: ping for anyone, status for the operator.
+import type { CommandsOf, Services } from './table.ts'
+
+export function statusCommands(services: Services): CommandsOf<'ping' | 'status'> {
+  const { accounts, catalog, connectionCount, space, traffic } = services
+  return {
+    ping: () => ({ header: { timeMs: Date.now(), isFull: space.isFull() } }),
+    status: () => ({
+      header: {
+        timeMs: Date.now(),
+        startedMs: services.startedMs,
+        users: accounts.userCount(),
+        ...catalog.totals(),
+        freeBytes: space.freeBytes(),
+        reserveBytes: services.reserveBytes,
+        connections: connectionCount(),
+        ...traffic,
+      },
+    }),
+  }
+}

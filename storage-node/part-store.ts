@@ -1,0 +1,188 @@
+// The part files: pieces in order, each followed by its CRC-32 (4 bytes, big-endian), under
+// parts/<2 hex>/<key>.part<N>. Places, opens and removes them; which ones should exist the catalog says.
+import { createHash } from 'node:crypto'
+import { close, fstat, open, read, readdirSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { createFolderSync, moveFile, removeFile, toDiskError } from './durable.ts'
+import { type Doomed, partsIn, type VersionName } from './entries.ts'
+import type { Log } from './log.ts'
+import { DfsError } from './protocol/index.ts'
+
+const openAsync = promisify(open)
+const readAsync = promisify(read)
+const fstatAsync = promisify(fstat)
+const closeAsync = promisify(close)
+
+/** Bytes of the CRC-32 after each piece. */
+export const CRC_BYTES = 4
+const KEY_BYTES = 16
+const FILE_NAME = /^([0-9a-f]{32})\.part[1-4]$/
+
+/** Where the pieces of one part lie inside its file. */
+export interface PartShape {
+  rows: number
+  /** Bytes of all pieces. */
+  bytes: number
+  /** Bytes of each piece but the last, which may be shorter. */
+  pieceBytes: number
+}
+
+/** An open part. Keeps its bytes readable however long it takes, also when the file is removed. */
+export interface PartReader {
+  /** Piece and CRC-32 of one row; valid until the next call. @throws DfsError PART_MISSING, DISK_FAILED */
+  read(row: number): Promise<{ piece: Buffer; crc: number }>
+  close(): Promise<void>
+}
+
+export type PartStore = ReturnType<typeof createPartStore>
+
+export function createPartStore(options: { folder: string; log: Log }) {
+  const { folder, log } = options
+  const syncFolder = createFolderSync()
+  /** Keys whose files are being made or removed: nobody else may touch those names meanwhile. */
+  const reserved = new Set<string>()
+
+  const folderOf = (key: string) => `${folder}/${key.slice(0, 2)}`
+  const pathOf = (key: string, part: number) => `${folderOf(key)}/${key}.part${part}`
+
+  /** Takes a key until the answer is called. @throws DfsError STALE_VERSION */
+  function reserve(key: Uint8Array): () => void {
+    const name = hex(key)
+    if (reserved.has(name)) {
+      throw new DfsError('STALE_VERSION', 'That very version is being written or removed.')
+    }
+    reserved.add(name)
+    return () => void reserved.delete(name)
+  }
+
+  /**
+   * Moves synced files to their places, durably. The key must be reserved.
+   * @throws DfsError NO_SPACE, DISK_FAILED
+   */
+  async function place(
+    key: Uint8Array,
+    files: readonly { path: string; part: number }[],
+    from: string,
+  ): Promise<void> {
+    const name = hex(key)
+    try {
+      await Promise.all(files.map(({ path, part }) => moveFile(path, pathOf(name, part))))
+      await Promise.all([syncFolder(folderOf(name)), syncFolder(from)])
+    } catch (error) {
+      await remove({ key, parts: 15 })
+      for (const { path } of files) await removeFile(path).catch(() => {})
+      throw toDiskError(error, 'placing a part')
+    }
+  }
+
+  /** Removes part files under a reserved key. What cannot be removed is collected at the next start. */
+  async function remove({ key, parts }: Doomed): Promise<void> {
+    for (const part of partsIn(parts)) {
+      try {
+        await removeFile(pathOf(hex(key), part))
+      } catch (error) {
+        log.warn('A part file could not be removed.', { reason: String(error) })
+      }
+    }
+  }
+
+  /** Removes the files of versions that the catalog has forgotten. */
+  async function discard(doomed: readonly Doomed[]): Promise<void> {
+    for (const one of doomed) {
+      const name = hex(one.key)
+      const isMine = !reserved.has(name)
+      if (isMine) reserved.add(name)
+      await remove(one)
+      if (isMine) reserved.delete(name)
+    }
+  }
+
+  /** @throws DfsError PART_MISSING, DISK_FAILED */
+  async function openPart(key: Uint8Array, part: number, shape: PartShape): Promise<PartReader> {
+    let fd: number
+    try {
+      fd = await openAsync(pathOf(hex(key), part), 'r')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw missing(part)
+      throw toDiskError(error, 'opening a part')
+    }
+    const { size } = await fstatAsync(fd)
+    if (size < shape.bytes + shape.rows * CRC_BYTES) {
+      await closeAsync(fd)
+      throw missing(part)
+    }
+    return fileReader(fd, part, shape)
+  }
+
+  /** Removes files that no entry names: what a crash left between rename and commit, or after a removal. */
+  async function collect(isKnown: (key: Uint8Array) => boolean): Promise<number> {
+    let removedCount = 0
+    for (const inner of readdirSync(folder)) {
+      for (const name of readdirSync(`${folder}/${inner}`)) {
+        const key = FILE_NAME.exec(name)?.[1]
+        if (key === undefined || reserved.has(key) || isKnown(Buffer.from(key, 'hex'))) continue
+        await removeFile(`${folder}/${inner}/${name}`)
+        removedCount++
+      }
+      // A folder at a time, so that requests are answered in between.
+      await new Promise(setImmediate)
+    }
+    return removedCount
+  }
+
+  return { reserve, place, remove, discard, openPart, collect, syncFolder }
+}
+
+/** Names the files of a version without telling user, file or version apart. */
+export function keyOf({ user, file, version }: VersionName): Buffer {
+  const hash = createHash('sha256').update(user).update(Buffer.of(0)).update(file).update(version)
+  return hash.digest().subarray(0, KEY_BYTES)
+}
+
+/** A part that lies in the catalog: one piece and its CRC-32. */
+export function inlineReader(data: Uint8Array): PartReader {
+  return {
+    read: async () => splitPiece(Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+    close: async () => {},
+  }
+}
+
+/** Piece and checksum of bytes that hold one piece and its CRC-32. */
+export function splitPiece(bytes: Buffer): { piece: Buffer; crc: number } {
+  const pieceBytes = bytes.length - CRC_BYTES
+  return { piece: bytes.subarray(0, pieceBytes), crc: bytes.readUInt32BE(pieceBytes) }
+}
+
+function fileReader(fd: number, part: number, shape: PartShape): PartReader {
+  const { rows, bytes, pieceBytes } = shape
+  const stride = pieceBytes + CRC_BYTES
+  const buffer = Buffer.allocUnsafeSlow(stride)
+  return {
+    async read(row) {
+      const isLast = row === rows - 1
+      const length = isLast ? bytes - (rows - 1) * pieceBytes + CRC_BYTES : stride
+      let filled = 0
+      while (filled < length) {
+        const at = row * stride + filled
+        const { bytesRead } = await readAsync(fd, buffer, filled, length - filled, at).catch(
+          (error: unknown) => {
+            throw toDiskError(error, 'reading a part')
+          },
+        )
+        if (bytesRead === 0) throw missing(part)
+        filled += bytesRead
+      }
+      return splitPiece(buffer.subarray(0, length))
+    },
+    close: () => closeAsync(fd),
+  }
+}
+
+function missing(part: number): DfsError {
+  const message = `The file of part ${part} of that version is gone or cut short.`
+  return new DfsError('PART_MISSING', message)
+}
+
+function hex(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('hex')
+}

@@ -1,0 +1,82 @@
+// The sealed description: it opens in its own place only, and holds what it was given.
+import assert from 'node:assert/strict'
+import { createSecretKey, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import {
+  attemptOfRow,
+  type Description,
+  openDescription,
+  sealDescription,
+} from '../../../gateway/dfs/description.ts'
+
+const entryKey = createSecretKey(randomBytes(32))
+const place = { file: randomBytes(16), version: randomBytes(16) }
+const description: Description = {
+  name: 'docs/😀\n.bin',
+  size: 5_000_000_000_000,
+  md5: randomBytes(16),
+  type: 'text/plain',
+  modified: 1_790_000_000_000,
+  key: randomBytes(32),
+  rowBytes: 1_048_576,
+  rows: 4_768_372,
+  first: 2,
+  x: 3,
+  attempts: [0, 17],
+}
+
+test('a description opens to what was sealed', () => {
+  const sealed = sealDescription(entryKey, place, description)
+  const opened = openDescription(entryKey, [{ ...place, sealed }])
+  assert.deepEqual(
+    { ...opened, md5: Buffer.from(opened.md5), key: Buffer.from(opened.key) },
+    description,
+  )
+})
+
+test('nothing of a description can be read in its sealed bytes', () => {
+  const sealed = sealDescription(entryKey, place, description)
+  for (const secret of [
+    description.md5,
+    description.key,
+    Buffer.from('docs/'),
+    Buffer.from('text/plain'),
+  ]) {
+    assert.equal(sealed.indexOf(Buffer.from(secret)), -1)
+  }
+})
+
+test('a description does not open for another file, version or key', () => {
+  const sealed = sealDescription(entryKey, place, description)
+  const other = createSecretKey(randomBytes(32))
+  const isDamaged = { code: 'DAMAGED' }
+  assert.throws(
+    () => openDescription(entryKey, [{ ...place, file: randomBytes(16), sealed }]),
+    isDamaged,
+  )
+  assert.throws(
+    () => openDescription(entryKey, [{ ...place, version: randomBytes(16), sealed }]),
+    isDamaged,
+  )
+  assert.throws(() => openDescription(other, [{ ...place, sealed }]), isDamaged)
+  assert.throws(() => openDescription(entryKey, [{ ...place, sealed: Buffer.alloc(3) }]), isDamaged)
+})
+
+test('where one node holds a damaged description, the copy of another is used', () => {
+  const sealed = sealDescription(entryKey, place, description)
+  const damaged = Buffer.from(sealed)
+  damaged[20]! ^= 0x80
+  const opened = openDescription(entryKey, [
+    { ...place, sealed: damaged },
+    { ...place, sealed },
+  ])
+  assert.equal(opened.name, description.name)
+})
+
+test('each row belongs to the last attempt that began at or before it', () => {
+  const attempts = [0, 17, 17, 40]
+  assert.deepEqual(
+    [0, 16, 17, 39, 40, 99].map((row) => attemptOfRow(attempts, row)),
+    [0, 0, 2, 2, 3, 3],
+  )
+})

@@ -1,0 +1,34 @@
+// Rows are the same however the source cuts its bytes.
+import assert from 'node:assert/strict'
+import { randomBytes, randomInt } from 'node:crypto'
+import { test } from 'node:test'
+import { plainRows } from '../../../gateway/dfs/plain-rows.ts'
+
+const ROW = 1_048_576
+
+async function* cutAnywhere(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; ) {
+    const length = randomInt(1, 300_000)
+    yield bytes.subarray(at, at + length)
+    at += length
+  }
+}
+
+for (const size of [0, 1, ROW - 1, ROW, ROW + 1, 2 * ROW, 3 * ROW + 5]) {
+  test(`${size} bytes become full rows and one last row`, async () => {
+    const bytes = randomBytes(size)
+    const seen: Buffer[] = []
+    const rows: { row: number; isLast: boolean; plain: Buffer }[] = []
+    for await (const row of plainRows(cutAnywhere(bytes), (part) => seen.push(Buffer.from(part)))) {
+      rows.push({ ...row, plain: Buffer.from(row.plain) })
+    }
+    assert.ok(Buffer.concat(rows.map(({ plain }) => plain)).equals(bytes))
+    assert.ok(Buffer.concat(seen).equals(bytes))
+    assert.equal(rows.length, Math.max(1, Math.ceil(size / ROW)))
+    for (const [at, { row, isLast, plain }] of rows.entries()) {
+      assert.equal(row, at)
+      assert.equal(isLast, at === rows.length - 1)
+      if (!isLast) assert.equal(plain.length, ROW)
+    }
+  })
+}
