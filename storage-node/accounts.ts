@@ -104,7 +104,8 @@ export function createAccounts(catalog: Catalog) {
     storedKeyOf: (user: string) =>
       (statements.key.get(user) as { stored_key: Uint8Array } | undefined)?.stored_key,
     find: (user: string) => (find(user, State.committed) === undefined ? undefined : record(user)),
-    users: () => (statements.list.all(State.committed) as { user: string }[]).map((row) => row.user),
+    users: () =>
+      (statements.list.all(State.committed) as { user: string }[]).map((row) => row.user),
     usersBeingRemoved: () =>
       (statements.list.all(State.removed) as { user: string }[]).map((row) => row.user),
     userCount: () => (statements.count.get() as { count: number }).count,

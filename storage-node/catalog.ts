@@ -131,8 +131,8 @@ function makeTables(database: DatabaseSync): void {
 function catalogOf(database: DatabaseSync): Catalog {
   const meta = database.prepare('SELECT value FROM meta WHERE name = ?')
   const setMeta = database.prepare('UPDATE meta SET value = ? WHERE name = ?')
-  const valueOf = (name: string) => (meta.get(name) as { value: number }).value
-  let change = valueOf('change')
+  const metaOf = (name: string) => (meta.get(name) as { value: number }).value
+  let change = metaOf('change')
   let durableChange = change
   const commits = createGroupCommit({
     database,
@@ -147,7 +147,7 @@ function catalogOf(database: DatabaseSync): Catalog {
     database,
     write: commits.write,
     nextChange: () => ++change,
-    totals: () => ({ files: valueOf('files'), storedBytes: valueOf('stored_bytes') }),
+    totals: () => ({ files: metaOf('files'), storedBytes: metaOf('stored_bytes') }),
     close() {
       commits.close()
       database.close()

@@ -1,7 +1,15 @@
 // The key that four nodes and their operator share: a file with 64 hex digits. Made where it is missing,
 // so that the first start needs no preparation; read where it is there.
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { removeFile, syncFolder, toDiskError, writeAll } from './durable.ts'
 import { DfsError } from './protocol/index.ts'

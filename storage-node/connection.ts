@@ -88,11 +88,12 @@ export class Connection {
     socket.on('end', () => this.#onEnd())
     socket.on('error', (error) => options.log.debug('A socket failed.', { reason: error.message }))
     socket.on('close', () => this.#onClose())
-    const greeting: Greeting = {
-      node: options.node,
-      nonce: this.#session.nonce,
-      epoch: options.epoch,
-    }
+  }
+
+  /** The first frame: who is here, and the nonce that all proofs on this connection are bound to. */
+  greet(): void {
+    const { node, epoch } = this.#options
+    const greeting: Greeting = { node, nonce: this.#session.nonce, epoch }
     this.#post(FrameKind.greeting, 0, greeting)
   }
 
@@ -355,7 +356,9 @@ export class Connection {
     this.#options.log.error('A fault.', {
       reason: cause instanceof Error ? cause.stack : String(cause),
     })
-    return new DfsError('INTERNAL', 'The node met a fault of its own.', { cause: toDfsError(error) })
+    return new DfsError('INTERNAL', 'The node met a fault of its own.', {
+      cause: toDfsError(error),
+    })
   }
 }
 

@@ -104,7 +104,8 @@ export function createFolderSync(): (path: string) => Promise<void> {
 export function toDiskError(error: unknown, doing: string): DfsError {
   if (error instanceof DfsError) return error
   const { code, errcode } = error as { code?: string; errcode?: number }
-  if (code === undefined) return new DfsError('INTERNAL', `A fault while ${doing}.`, { cause: error })
+  if (code === undefined)
+    return new DfsError('INTERNAL', `A fault while ${doing}.`, { cause: error })
   const isFull = code === 'ENOSPC' || code === 'EDQUOT' || (errcode ?? 0) % 256 === SQLITE_FULL
   if (isFull) return new DfsError('NO_SPACE', `The disk is full (${doing}).`, { cause: error })
   const reason = errcode === undefined ? code : (error as Error).message

@@ -99,7 +99,8 @@ export function createEntries(catalog: Catalog) {
     ),
     removeParts: sql('DELETE FROM parts WHERE id BETWEEN ? AND ?'),
   }
-  const rowsOf = (user: string, file: Uint8Array) => statements.ofFile.all(user, file) as unknown as Row[]
+  const rowsOf = (user: string, file: Uint8Array) =>
+    statements.ofFile.all(user, file) as unknown as Row[]
   const findRow = ({ user, file, version }: VersionName) =>
     statements.one.get(user, file, version) as Row | undefined
 
@@ -202,7 +203,10 @@ export function createEntries(catalog: Catalog) {
    * Puts a tombstone in the file's place. Repeating it is safe.
    * @throws DfsError STALE_VERSION, PRECONDITION_FAILED
    */
-  function applyDelete(name: VersionName, condition: Condition): { existed: boolean; doomed: Doomed[] } {
+  function applyDelete(
+    name: VersionName,
+    condition: Condition,
+  ): { existed: boolean; doomed: Doomed[] } {
     const rows = rowsOf(name.user, name.file)
     const decided = rows.filter(({ state }) => state !== State.prepared)
     const same = findRow(name)
@@ -286,7 +290,9 @@ function isNewer(version: Uint8Array, than: Uint8Array): boolean {
 
 function staleVersion(newest: Uint8Array): DfsError {
   const detail = { newest: Buffer.from(newest).toString('hex') }
-  return new DfsError('STALE_VERSION', 'The file has a version that is as new or newer.', { detail })
+  return new DfsError('STALE_VERSION', 'The file has a version that is as new or newer.', {
+    detail,
+  })
 }
 
 function unknownVersion(): DfsError {

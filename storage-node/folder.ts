@@ -10,7 +10,8 @@ import { DfsError, NODE_COUNT } from './protocol/index.ts'
 
 const FORMAT_FILE = 'format.json'
 /** What a creation that was cut short may have left, and what a freshly mounted disk holds. */
-const HARMLESS = /^(catalog\.sqlite(-wal|-shm|-journal)?|format\.json\.new|parts|staging|lost\+found)$/
+const HARMLESS =
+  /^(catalog\.sqlite(-wal|-shm|-journal)?|format\.json\.new|parts|staging|lost\+found)$/
 
 const Format = Type.Object({
   format: Type.Integer(),

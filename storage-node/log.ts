@@ -17,10 +17,12 @@ export interface LogOptions {
 export function createLog(options: LogOptions): Log {
   const { name, level = 'info', write = (line) => process.stderr.write(line) } = options
   const least = levels.indexOf(level)
-  const speak = (at: LogLevel) => (sentence: string, facts: Record<string, unknown> = {}) => {
-    if (levels.indexOf(at) < least) return
-    const tail = Object.entries(facts).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`)
-    write(`${new Date().toISOString()} ${name} ${at}: ${sentence}${tail.join('')}\n`)
-  }
+  const speak =
+    (at: LogLevel) =>
+    (sentence: string, facts: Record<string, unknown> = {}) => {
+      if (levels.indexOf(at) < least) return
+      const tail = Object.entries(facts).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`)
+      write(`${new Date().toISOString()} ${name} ${at}: ${sentence}${tail.join('')}\n`)
+    }
   return { debug: speak('debug'), info: speak('info'), warn: speak('warn'), error: speak('error') }
 }

@@ -49,6 +49,7 @@ export function rowWriter(upload: Upload, options: RowWriterOptions): BodySink {
       return
     }
     positions[section]! += bytes.length
+    upload.touchedMs = Date.now()
     lane.unsyncedBytes += bytes.length
     if (lane.unsyncedBytes >= syncEveryBytes) pushToDisk(upload, lane, hold)
   }
@@ -69,7 +70,6 @@ export function rowWriter(upload: Upload, options: RowWriterOptions): BodySink {
     upload.isEnded = upload.lanes.some((lane, at) => sections[at]![0] < lane.pieceBytes)
     upload.rows++
     upload.writer = undefined
-    upload.touchedMs = Date.now()
   }
 
   return { write, end }
@@ -126,7 +126,10 @@ export function startSync(upload: Upload, lane: StagedLane): void {
 
 function lostRow(upload: Upload): DfsError {
   return upload.isGone
-    ? new DfsError('UPLOAD_UNKNOWN', 'The upload was given up or finished before the row was whole.')
+    ? new DfsError(
+        'UPLOAD_UNKNOWN',
+        'The upload was given up or finished before the row was whole.',
+      )
     : new DfsError('OUT_OF_ORDER', 'Another connection sent a row of this upload meanwhile.')
 }
 

@@ -9,7 +9,7 @@ import { type RowWriterOptions, rowWriter, startSync } from './row-writer.ts'
 /** Uploads at once on one node, finished or not; each idle one is a few hundred bytes of memory. */
 const MAX_UPLOADS = 4096
 /** Files of uploads that were quiet for this long are closed, and opened again when rows come. */
-const QUIET_MS = 60_000
+const QUIET_MS = 5 * 60_000
 
 /** One of the two files of an upload. */
 export interface StagedLane {
@@ -152,7 +152,9 @@ export function createStaging(options: {
       if (quietMs > ageMs) {
         await drop(upload)
         droppedCount++
-      } else if (quietMs > QUIET_MS && upload.writer === undefined) {
+      } else if (quietMs > QUIET_MS) {
+        // A row that stands still for so long is given up; its connection is, too.
+        upload.writer = undefined
         for (const lane of upload.lanes) if (lane.syncing === undefined) closeLane(lane)
       }
     }

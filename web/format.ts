@@ -1,5 +1,6 @@
-// Sizes, times, counts and file names as text for people. Pure; UTC and English only, so that the page
-// reads the same wherever it is made. Escaping for HTML is the templates' work, not this file's.
+// Sizes, times, counts and file names as text for people. Pure; UTC and English only, so that the
+// page reads the same wherever it is made. Escaping for HTML is the templates' work, not this
+// file's.
 
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'] as const
 
@@ -40,16 +41,17 @@ export function joinWords(words: readonly string[], conjunction: 'and' | 'or'): 
 }
 
 /**
- * Characters that show nothing, move what follows, or turn the reading direction: with them one name
- * can look like another (`report\u202Efdp.exe`). The joiners U+200C and U+200D stay: scripts and emoji need them.
+ * Characters that show nothing, move what follows, or turn the reading direction: with them one
+ * name can look like another (`report\u202Efdp.exe`). The joiners U+200C and U+200D stay: scripts
+ * and emoji need them.
  */
 const HIDDEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g
+  /[\p{Cc}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu
 
 /**
- * The two that do occur get a sign that every system's fonts have; Unicode's own pictures of control
- * characters (U+2400 and on) are missing from many. The others are written as their number.
+ * The two that do occur get a sign that every system's fonts have; Unicode's own pictures of
+ * control characters (U+2400 and on) are missing from many. The others are written as their
+ * number.
  */
 const SIGNS: Readonly<Record<string, string>> = { '\n': '↵', '\t': '⇥' }
 

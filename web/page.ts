@@ -1,4 +1,5 @@
-// What the gateway hands to the server-rendered page: plain data, nothing of HTTP or of the nodes' insides.
+// What the gateway hands to the server-rendered page: plain data, nothing of HTTP or of the nodes'
+// insides.
 
 /** Health and name of one node, for banner and summary. */
 export interface PageNode {
@@ -23,7 +24,10 @@ export interface PageFolder {
   sizeBytes: number
 }
 
-/** Common to all pages. Paths begin with `base` (no slash at its end; empty where served at the root). */
+/**
+ * Common to all pages. Paths begin with `base` (no slash at its end; empty where served at the
+ * root).
+ */
 interface PageFrame {
   base: string
   /** Paths of the built style sheet, icon and font. */

@@ -5,7 +5,7 @@
 //   POST {base}/session           sign in; form fields: user, password, next
 //   POST {base}/sign-out          sign out; no fields
 //   GET  {base}/files/{name}      a file; its name's segments are percent-encoded one by one
-//   POST {base}/files             upload; multipart, field `file`, repeated; query: folder (optional)
+//   POST {base}/files             upload; multipart, field `file`, any number; query: folder
 //   GET  {base}/delete?name=      asks whether to delete
 //   POST {base}/delete?name=      deletes; no fields, since a form would rewrite newlines in a name
 
@@ -18,7 +18,9 @@ export interface ListingQuery {
   isDescending?: boolean
 }
 
-/** The listing; relative order of the parameters is fixed so that equal views have equal addresses. */
+/**
+ * The listing; relative order of the parameters is fixed so that equal views have equal addresses.
+ */
 export function listingPath(base: string, query: ListingQuery = {}): string {
   const pairs: [string, string][] = []
   if (query.folder) pairs.push(['folder', query.folder])
@@ -30,8 +32,9 @@ export function listingPath(base: string, query: ListingQuery = {}): string {
 }
 
 /**
- * The address of a file's bytes. Each segment is encoded by itself, so that `/` still makes folders and
- * a name that holds `%2F` asks for `%252F` (RFC 3986 section 2.4: encode once, decode once).
+ * The address of a file's bytes. Each segment is encoded by itself, so that `/` still makes
+ * folders and a name that holds `%2F` asks for `%252F` (RFC 3986 section 2.4: encode once, decode
+ * once).
  */
 export function filePath(base: string, name: string): string {
   return `${base}/files/${name.split('/').map(encodeText).join('/')}`
@@ -65,7 +68,10 @@ function queryString(pairs: readonly (readonly [string, string])[]): string {
   return `?${pairs.map(([key, value]) => `${key}=${encodeText(value)}`).join('&')}`
 }
 
-/** encodeURIComponent throws at a lone surrogate; no such name is stored, and no page fails over one. */
+/**
+ * encodeURIComponent throws at a lone surrogate; no such name is stored, and no page fails over
+ * one.
+ */
 function encodeText(text: string): string {
   return encodeURIComponent(text.toWellFormed())
 }

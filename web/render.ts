@@ -1,12 +1,13 @@
-// Makes the whole HTML document of a page: the only thing that the gateway takes from the web build.
-// Assumes nothing of HTTP; holds no state, reads no disk, and needs no script in the browser.
+// Makes the whole HTML document of a page: the only thing that the gateway takes from the web
+// build. Assumes nothing of HTTP; holds no state, reads no disk, and needs no script in the browser.
 //
 // `npm run build --workspace web` writes
 //   dist/server/render.js   this file with everything it needs inside (Svelte too)
 //   dist/client/assets/     style sheet, icon, fonts; names carry a hash: serve as immutable
 //   dist/client/.vite/manifest.json
-// The gateway reads the manifest once, calls `assetPaths(manifestText, base)`, serves dist/client/assets
-// at {base}/assets/, and hands both to `renderPage`. paths.ts lists every address a page links to.
+// The gateway reads the manifest once, calls `assetPaths(manifestText, base)`, serves
+// dist/client/assets at {base}/assets/, and hands both to `renderPage`. paths.ts lists every address
+// that a page links to.
 import { render } from 'svelte/server'
 import PageBody from './components/Page.svelte'
 import { visibleName } from './format.ts'
@@ -15,12 +16,15 @@ import type { Page } from './page.ts'
 export { type AssetPaths, assetPaths } from './assets.ts'
 
 /**
- * Svelte's marks for a script that would take the page over. None does, so they would be dead weight;
- * what users wrote is escaped and holds no `<`, so nothing else can match.
+ * Svelte's marks for a script that would take the page over. None does, so they would be dead
+ * weight; what users wrote is escaped and holds no `<`, so nothing else can match.
  */
 const HYDRATION_MARKS = /<!--[^>]*-->/g
 
-/** The document, from doctype to `</html>`; valid under `default-src 'none'` with `style-src 'self'`. */
+/**
+ * The document, from doctype to `</html>`; valid under `default-src 'none'` with `style-src
+ * 'self'`.
+ */
 export function renderPage(page: Page): string {
   const body = render(PageBody, { props: { page } }).body.replace(HYDRATION_MARKS, '')
   const { style, icon, font } = page.assets
@@ -50,7 +54,7 @@ function pageTitle(page: Page): string {
     case 'delete':
       return `Delete ${visibleName(page.file.name)}?`
     case 'message':
-      return page.title
+      return visibleName(page.title)
   }
 }
 

@@ -1,7 +1,7 @@
 // The ring of eight half-arcs: which copies of a file are there, as geometry and as a verdict.
-// Plain arithmetic on the 8-bit `copies` mask; knows nothing of Svelte, colours or the nodes' names.
-// Node q stands at q * 90 degrees, clockwise from 12 o'clock. Quarter q joins node q and node q+1;
-// bit 2q of the mask is its copy on node q, bit 2q+1 its copy on node q+1.
+// Plain arithmetic on the 8-bit `copies` mask; knows nothing of Svelte, colours or the nodes'
+// names. Node q stands at q * 90 degrees, clockwise from 12 o'clock. Quarter q joins node q and
+// node q+1; bit 2q of the mask is its copy on node q, bit 2q+1 its copy on node q+1.
 
 export const QUARTER_COUNT = 4
 
@@ -11,7 +11,10 @@ export const ALL_COPIES = 0b1111_1111
 /** One quarter: both copies, one of them, or none. */
 export type QuarterState = 'whole' | 'thin' | 'lost'
 
-/** What an arc stands for: two copies, the last copy, the absent twin of a last copy, no copy at all. */
+/**
+ * What an arc stands for: two copies, the last copy, the absent twin of a last copy, no copy at
+ * all.
+ */
 export type ArcKind = 'two' | 'last' | 'absent' | 'lost'
 
 export interface ArcPath {

@@ -1,14 +1,21 @@
-// Builds what the gateway serves: assets for browsers in dist/client, and the renderer for the gateway
-// itself in dist/server. One run makes both; no script is among the assets yet.
+// Builds what the gateway serves: assets for browsers in dist/client, and the renderer for the
+// gateway itself in dist/server. One run makes both; no script is among the assets yet.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { brotliCompress, gzip } from 'node:zlib'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
 import { ALL_COPIES, RING_BOX, ringPaths } from './ring.ts'
+
+const FONTS = '@fontsource-variable/atkinson-hyperlegible-next/files'
 
 export default defineConfig({
   // Style sheet and fonts name each other relatively, so that the site works under any path.
   base: './',
   logLevel: 'warn',
-  plugins: [svelte(), icon()],
+  resolve: { alias: { '@fonts': FONTS } },
+  plugins: [svelte(), icon(), compressed()],
   environments: {
     client: {
       build: {
@@ -44,12 +51,30 @@ function icon(): Plugin {
   // Attributes, no style element: the icon obeys the same policy as the page. A middle green, since
   // nothing tells it whether the browser's tabs are light or dark.
   const [path] = ringPaths(ALL_COPIES)
-  const source = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${RING_BOX} ${RING_BOX}"><path fill="none" stroke="#17917d" stroke-width="4" d="${path?.d}"/></svg>\n`
+  const drawing = `<path fill="none" stroke="#17917d" stroke-width="4" d="${path?.d}"/>`
+  const box = `viewBox="0 0 ${RING_BOX} ${RING_BOX}"`
+  const source = `<svg xmlns="http://www.w3.org/2000/svg" ${box}>${drawing}</svg>\n`
   return {
     name: 'fourfold-icon',
     applyToEnvironment: (environment) => environment.name === 'client',
     buildStart() {
       this.emitFile({ type: 'asset', name: 'icon.svg', originalFileName: 'icon.svg', source })
+    },
+  }
+}
+
+/** Lays a .br and a .gz beside every text asset, so that no request waits for a compressor. */
+function compressed(): Plugin {
+  return {
+    name: 'fourfold-compressed',
+    applyToEnvironment: (environment) => environment.name === 'client',
+    async writeBundle({ dir = '.' }, bundle) {
+      for (const asset of Object.values(bundle)) {
+        if (asset.type !== 'asset' || !/\.(css|js|svg)$/.test(asset.fileName)) continue
+        const file = join(dir, asset.fileName)
+        await writeFile(`${file}.br`, await promisify(brotliCompress)(asset.source))
+        await writeFile(`${file}.gz`, await promisify(gzip)(asset.source))
+      }
     },
   }
 }

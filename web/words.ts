@@ -1,5 +1,5 @@
-// The sentences about health: what is true, what still works, what happens next. Plain data in, text
-// out; the ring's arithmetic is ring.ts's, how the words look is the style sheet's.
+// The sentences about health: what is true, what still works, what happens next. Plain data in,
+// text out; the ring's arithmetic is ring.ts's, how the words look is the style sheet's.
 import { joinWords } from './format.ts'
 import type { PageFile, PageNode } from './page.ts'
 import { QUARTER_COUNT, quarterState, ringState } from './ring.ts'
@@ -57,10 +57,11 @@ export function copiesWord(file: PageFile, nodes: readonly PageNode[]): string {
 export function whyUnreadable(file: PageFile, nodes: readonly PageNode[]): string | undefined {
   if (file.state !== 'insufficient') return undefined
   const isOne = file.missingParts.length === 1
+  const parts = partNames(file)
   const cure = cureOfFile(file, nodes)
   return cure === undefined
-    ? `${partNames(file)} ${isOne ? 'has' : 'have'} no copy left on any node: the file cannot be opened.`
-    : `${partNames(file)} ${isOne ? 'is' : 'are'} out of reach. The file opens again with ${cure}.`
+    ? `${parts} ${isOne ? 'has' : 'have'} no copy left on any node: the file cannot be opened.`
+    : `${parts} ${isOne ? 'is' : 'are'} out of reach. The file opens again with ${cure}.`
 }
 
 export function canUpload(nodes: readonly PageNode[]): boolean {

@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-// placeholder
+// `fourfold gateway`: the HTTP gateway as a process of its own.
+import { runGateway } from '../start/gateway-process.ts'
+
+await runGateway(process.argv.slice(2))

@@ -112,14 +112,14 @@ export const verbs = {
 
 export type VerbName = keyof typeof verbs
 
-const OTHER_NAMES: Record<string, VerbName> = {
-  quit: 'exit',
-  ls: 'list',
-  rm: 'delete',
-  '-help': 'help',
-  h: 'help',
-  '?': 'help',
-}
+const OTHER_NAMES = new Map<string, VerbName>([
+  ['quit', 'exit'],
+  ['ls', 'list'],
+  ['rm', 'delete'],
+  ['h', 'help'],
+  ['-help', 'help'],
+  ['?', 'help'],
+])
 
 /**
  * The command that `typed` (verb and words) means.
@@ -164,7 +164,7 @@ export function parseCommand(typed: readonly string[]): Command {
 function verbOf(word: string): VerbName {
   const name = word.toLowerCase().replace(/^-/, '')
   if (Object.hasOwn(verbs, name)) return name as VerbName
-  const other = OTHER_NAMES[name]
+  const other = OTHER_NAMES.get(name)
   if (other !== undefined) return other
   throw usageError(`There is no command ${word}.`)
 }

@@ -25,6 +25,7 @@ export function createProgress(options: {
   let isDone = false
   let bar: SingleBar | undefined
   let lastBytes = 0
+  const stop = () => bar?.stop()
 
   const timer = setTimeout(async () => {
     const { SingleBar } = await import('cli-progress')
@@ -32,16 +33,18 @@ export function createProgress(options: {
     bar = new SingleBar({
       stream: terminal.stderr as NodeJS.WriteStream,
       clearOnComplete: true,
-      hideCursor: true,
+      hideCursor: false,
       gracefulExit: false,
       fps: 5,
-      format: (_options, { progress, value }) => {
+      format: (_options, { value }) => {
         const seconds = (performance.now() - startedMs) / 1000
-        const done = { doneBytes: value, totalBytes, progress, seconds }
+        const done = { doneBytes: value, totalBytes, seconds }
         return barLine(name, done, terminal.stderr.columns ?? 80)
       },
     })
     bar.start(totalBytes ?? 0, lastBytes)
+    // The bar switches line wrapping off; a second Ctrl-C must not leave the terminal so.
+    process.once('exit', stop)
   }, SHOW_AFTER_MS)
   timer.unref()
 
@@ -53,15 +56,16 @@ export function createProgress(options: {
     [Symbol.dispose]() {
       isDone = true
       clearTimeout(timer)
-      bar?.stop()
+      process.off('exit', stop)
+      stop()
     },
   }
 }
 
-/** `notes.txt  ████████            43 %  2.7 MB of 6.2 MB  31.0 MB/s`, cut to the terminal's width. */
+/** `notes.txt  ████████░░░░░░░░░░░░   43 %  2.7 MB of 6.2 MB  31.0 MB/s`, cut to the terminal's width. */
 export function barLine(
   name: string,
-  done: { doneBytes: number; totalBytes: number | undefined; progress: number; seconds: number },
+  done: { doneBytes: number; totalBytes: number | undefined; seconds: number },
   columns: number,
 ): string {
   const { doneBytes, totalBytes, seconds } = done
@@ -70,7 +74,7 @@ export function barLine(
   const share = totalBytes === 0 ? 1 : Math.min(1, doneBytes / totalBytes)
   const filled = Math.round(share * BAR_COLUMNS)
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_COLUMNS - filled)
-  const percent = `${Math.floor(share * 100)} %`.padStart(5)
+  const percent = `${Math.floor(share * 100)} %`.padStart(6)
   const sizes = `${sizeText(doneBytes)} of ${sizeText(totalBytes)}`
   return fit(name, `  ${bar} ${percent}  ${sizes}  ${speed}`, columns)
 }

@@ -89,7 +89,6 @@ async function readLines(
   reader.setPrompt(PROMPT)
   reader.prompt()
   const isLine = await promise
-  reader.removeAllListeners('close')
   reader.close()
   if (!isLine) output.write('\n')
   return { lines: isLine ? lines : undefined, history: newer }

@@ -63,9 +63,9 @@ export function say(stream: Writable, line: string): Promise<void> {
   return write(stream, `${line}\n`)
 }
 
-/** What Ctrl-C makes of a wait. */
+/** What Ctrl-C makes of a wait; needs no hint. */
 export function aborted(): DfsError {
-  return new DfsError('ABORTED', 'Stopped.', { detail: { hint: 'Nothing is left half done.' } })
+  return new DfsError('ABORTED', 'Stopped.', { detail: { hint: '' } })
 }
 
 function isGone(error: Error): boolean {

@@ -27,7 +27,7 @@ export function errorLines(error: unknown, nodes: readonly NodeState[] = []): st
   if (error instanceof DfsError && NODE_CODES.has(error.code)) {
     lines.push(...nodes.flatMap(whyDown).map((line) => `dfc: ${line}`))
   }
-  if (hint !== undefined) lines.push(`dfc: hint: ${hint}`)
+  if (hint) lines.push(`dfc: hint: ${hint}`)
   return lines
 }
 

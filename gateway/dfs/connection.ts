@@ -29,8 +29,8 @@ import type { Identity } from './identity.ts'
 import { type NodeAddress, openNodeSocket } from './node-socket.ts'
 import type { Piece } from './row.ts'
 
-/** Unsent bytes above which `drained` waits: a row's two pieces, so that one row is always under way. */
-const HIGH_WATER_BYTES = 524_288
+/** Unsent bytes above which `drained` waits: one row is on its way while the next is sealed. */
+const HIGH_WATER_BYTES = 786_432
 
 /** In whose name a command is sent. */
 export type Actor =

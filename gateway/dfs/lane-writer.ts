@@ -104,7 +104,10 @@ export class LaneWriter {
 
   /** Gives the upload up; the nodes drop what they staged. */
   async abort(): Promise<void> {
-    for (const { connection } of this.#channels) connection.close()
+    for (const { connection, id } of this.#channels) {
+      connection.closeChannel(id)
+      connection.close()
+    }
     this.#channels = []
     const { cluster, identity, upload } = this.#options
     await cluster.callEach(cluster.live(), () => ({

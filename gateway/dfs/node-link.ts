@@ -85,6 +85,7 @@ export class NodeLink implements AsyncDisposable {
       connection.close()
       return
     }
+    connection.resume()
     const timer = setTimeout(() => connection.close(), IDLE_BULK_MS)
     timer.unref()
     this.#idleBulk.push({ connection, timer })

@@ -5,11 +5,13 @@ import secureSession from '@fastify/secure-session'
 import swagger from '@fastify/swagger'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { DfcConf } from '@fourfold/conf'
+import { DfsError } from '@fourfold/storage-node/protocol'
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -56,15 +58,20 @@ export async function createApp(options: AppOptions): Promise<App> {
   const views = createViews({ store, pages, base: basePath(publicUrl) })
   const app: App = fastify({
     ...(options.logger === undefined ? {} : { loggerInstance: options.logger }),
-    disableRequestLogging: true,
+    // Requests are logged by hand, without addresses: see logRequest.
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: JSON_LIMIT_BYTES,
     trustProxy: conf.gateway.trust_proxy,
     serverFactory: createHttpServer,
     clientErrorHandler: answerBadBytes,
     forceCloseConnections: false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    frameworkErrors(error, request, reply) {
+    frameworkErrors(thrown, request, reply) {
       request.signedIn = null
+      // The router decodes paths before any route sees them; what it cannot decode is no name.
+      const message = 'The address is not percent-encoded UTF-8.'
+      const isBadUrl = thrown.code === 'FST_ERR_BAD_URL'
+      const error = isBadUrl ? new DfsError('NAME_INVALID', message, { cause: thrown }) : thrown
       void answerFailure({ error, request, reply: reply as FastifyReply, views })
     },
   }).withTypeProvider<TypeBoxTypeProvider>()

@@ -18,7 +18,6 @@ import {
   descriptionJson,
   descriptionSchema,
   fileJson,
-  fileParamsSchema,
   fileQuerySchema,
   fileSchema,
   listingJson,
@@ -116,7 +115,6 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
     url: `${PREFIX}*`,
     schema: {
       summary: 'The bytes of a file; conditional and range requests as in RFC 9110.',
-      params: fileParamsSchema,
       querystring: fileQuerySchema,
       response: { 200: bytesOrDescription, ...problemResponses },
     },
@@ -137,7 +135,6 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
     {
       schema: {
         summary: 'Delete a file.',
-        params: fileParamsSchema,
         response: { 204: Type.Null(), ...problemResponses },
       },
     },
@@ -170,7 +167,6 @@ function putRoute(
       onRequest: requireUploads,
       schema: {
         summary: 'Store the body as a file.',
-        params: fileParamsSchema,
         response: { 200: fileSchema, 201: fileSchema, ...problemResponses },
       },
     },

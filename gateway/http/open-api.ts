@@ -1,5 +1,25 @@
 // What @fastify/swagger adds to the routes' own schemas to make /openapi.json.
-export function openApi(publicUrl: string) {
+import type { SwaggerOptions } from '@fastify/swagger'
+import { Type } from 'typebox'
+import { fileParamsSchema } from './schemas.ts'
+
+const WILDCARD = /\/\*$/
+
+/** Bodies that are read as streams have no schema that validates them; this tells of them. */
+const streamed: Record<string, object> = {
+  'PUT /files/*': {
+    consumes: ['*/*'],
+    body: Type.String({ format: 'binary', description: 'The bytes of the file.' }),
+  },
+  'POST /files': {
+    body: Type.Object({
+      file: Type.Array(Type.String({ format: 'binary' }), { description: 'Under any field name.' }),
+      folder: Type.Optional(Type.String({ description: 'Before the files: where they go.' })),
+    }),
+  },
+}
+
+export function openApi(publicUrl: string): SwaggerOptions {
   return {
     openapi: {
       openapi: '3.1.0',
@@ -11,11 +31,21 @@ export function openApi(publicUrl: string) {
       ...(publicUrl === '' ? {} : { servers: [{ url: publicUrl }] }),
       components: {
         securitySchemes: {
-          basic: { type: 'http' as const, scheme: 'basic' },
-          session: { type: 'apiKey' as const, in: 'cookie' as const, name: 'fourfold' },
+          basic: { type: 'http', scheme: 'basic' },
+          session: { type: 'apiKey', in: 'cookie', name: 'fourfold' },
         },
       },
       security: [{ basic: [] }, { session: [] }],
+    },
+    transform({ schema, url, route }) {
+      const [method = ''] = [route.method].flat()
+      const added = streamed[`${method} ${url}`] ?? {}
+      const isFile = WILDCARD.test(url) && schema?.hide !== true
+      const params = isFile ? { params: fileParamsSchema } : {}
+      return {
+        schema: { ...schema, ...params, ...added },
+        url: isFile ? url.replace(WILDCARD, '/:name') : url,
+      }
     },
   }
 }

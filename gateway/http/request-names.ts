@@ -44,6 +44,6 @@ export function localPath(next: unknown, base: string): string {
   // Browsers take `/\x` and `/%09/x` for other sites' addresses; resolving shows what they would do.
   const url = URL.parse(next, 'http://here.invalid')
   if (url === null || url.origin !== 'http://here.invalid' || url.username !== '') return root
-  if (next.startsWith('//') || /[\\\s]/.test(next)) return root
+  if (/[\\\s]/.test(next) || url.pathname.startsWith('//')) return root
   return url.pathname.startsWith(root) ? `${url.pathname}${url.search}` : root
 }

@@ -46,8 +46,9 @@ export const listQuerySchema = Type.Object({
   ),
 })
 
+/** For /openapi.json alone: routes take the name from the raw address, undecoded. */
 export const fileParamsSchema = Type.Object({
-  '*': Type.String({ description: 'Name of the file, percent-encoded; / makes folders.' }),
+  name: Type.String({ description: 'Name of the file, percent-encoded; / makes folders.' }),
 })
 
 export const fileQuerySchema = Type.Object({

@@ -29,7 +29,10 @@ export function accountCommands(services: Services): CommandsOf<AccountOp> {
 
     async 'account-prepare'({ sender }, { account }) {
       if (account.user !== sender.user) {
-        throw new DfsError('FORBIDDEN', 'The account is not that of the user who proves the command.')
+        throw new DfsError(
+          'FORBIDDEN',
+          'The account is not that of the user who proves the command.',
+        )
       }
       await catalog.write(() => accounts.applyPrepare(account))
       return done

@@ -6,14 +6,7 @@ import type { DiskSpace } from '../disk-space.ts'
 import type { EntryBook } from '../entries.ts'
 import type { PartStore } from '../part-store.ts'
 import type { Sender } from '../proof-check.ts'
-import type {
-  BodySink,
-  Op,
-  Request,
-  RequestOf,
-  ResponseOf,
-  Section,
-} from '../protocol/index.ts'
+import type { BodySink, Op, Request, RequestOf, ResponseOf, Section } from '../protocol/index.ts'
 import type { Staging } from '../staging.ts'
 import { accountCommands } from './accounts.ts'
 import { readCommands } from './reading.ts'

@@ -33,7 +33,11 @@ export function uploadCommands(
 ): CommandsOf<UploadOp> & Pick<Commands, 'append'> {
   const { accounts, catalog, entries, node, parts, space, staging, traffic } = services
 
-  function append(call: Call, request: RequestOf<'append'>, sections: readonly Section[]): BodySink {
+  function append(
+    call: Call,
+    request: RequestOf<'append'>,
+    sections: readonly Section[],
+  ): BodySink {
     const { row } = request
     let upload: Upload
     try {

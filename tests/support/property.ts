@@ -11,7 +11,7 @@ export async function holds(
   property: fc.IRawProperty<unknown>,
   runCount: number,
 ): Promise<void> {
-  const seed = Number(process.env['FOURFOLD_SEED'] ?? randomInt(0x7fff_ffff))
+  const seed = Number(process.env.FOURFOLD_SEED ?? randomInt(0x7fff_ffff))
   t.diagnostic(`seed ${seed}`)
   await fc.assert(property, { seed, numRuns: runCount })
 }

@@ -24,32 +24,13 @@ const vectors = readVectors<Vectors>('placement.json')
 
 test('the parts of each node are those of the table', () => {
   const table = QUARTERS.map((x) => QUARTERS.map((node) => partsOfNode(node, x)))
+  // biome-ignore format: a table
   assert.deepEqual(table, [
     // DFS1, DFS2, DFS3, DFS4
-    [
-      [1, 2],
-      [2, 3],
-      [3, 4],
-      [4, 1],
-    ], // x = 0
-    [
-      [4, 1],
-      [1, 2],
-      [2, 3],
-      [3, 4],
-    ], // x = 1
-    [
-      [3, 4],
-      [4, 1],
-      [1, 2],
-      [2, 3],
-    ], // x = 2
-    [
-      [2, 3],
-      [3, 4],
-      [4, 1],
-      [1, 2],
-    ], // x = 3
+    [[1, 2], [2, 3], [3, 4], [4, 1]], // x = 0
+    [[4, 1], [1, 2], [2, 3], [3, 4]], // x = 1
+    [[3, 4], [4, 1], [1, 2], [2, 3]], // x = 2
+    [[2, 3], [3, 4], [4, 1], [1, 2]], // x = 3
   ])
   assert.deepEqual(vectors.parts, table)
 })

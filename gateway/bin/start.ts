@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+// `npm start`: four nodes, the gateway and the first account on this machine.
+import { startEverything } from '../start/everything.ts'
+
+await startEverything()
