@@ -1,13 +1,14 @@
 // Makes the whole HTML document of a page: the only thing that the gateway takes from the web
-// build. Assumes nothing of HTTP; holds no state, reads no disk, and needs no script in the browser.
+// build. Assumes nothing of HTTP; holds no state, reads no disk, and needs no script in the
+// browser.
 //
 // `npm run build --workspace web` writes
 //   dist/server/render.js   this file with everything it needs inside (Svelte too)
 //   dist/client/assets/     style sheet, icon, fonts; names carry a hash: serve as immutable
 //   dist/client/.vite/manifest.json
 // The gateway reads the manifest once, calls `assetPaths(manifestText, base)`, serves
-// dist/client/assets at {base}/assets/, and hands both to `renderPage`. paths.ts lists every address
-// that a page links to.
+// dist/client/assets at {base}/assets/, and hands both to `renderPage`. paths.ts lists every
+// address that a page links to.
 import { render } from 'svelte/server'
 import PageBody from './components/Page.svelte'
 import { visibleName } from './format.ts'

@@ -9,8 +9,8 @@ export interface VerbSpec {
   /** Lines of the verb's own help page. */
   details: readonly string[]
   options: Record<string, OptionSpec>
-  /** Position of a word that may begin with `-`, for it is a password; counted from 0. */
-  passwordAt?: readonly number[]
+  /** Positions, from 0, of words that may begin with `-`: passwords, and commands after help. */
+  dashAt?: readonly number[]
 }
 
 interface OptionSpec {
@@ -37,7 +37,7 @@ export const verbs = {
       'Several files: put -- FILE FILE ...',
     ],
     options: { '--as': { value: 'NAME', what: 'the name in the store; / makes folders' } },
-    passwordAt: [2],
+    dashAt: [2],
   },
   get: {
     usage: 'FILE [USER PASSWORD]',
@@ -50,7 +50,7 @@ export const verbs = {
       '-o': { value: 'PATH', what: 'where to write; - is standard output' },
       '--force': { what: 'replace a file that is there' },
     },
-    passwordAt: [2],
+    dashAt: [2],
   },
   list: {
     usage: '[PREFIX] [USER PASSWORD]',
@@ -64,14 +64,14 @@ export const verbs = {
       '--prefix': { value: 'PREFIX', what: 'only names that begin with this' },
       '--json': { what: 'one JSON object a line, for programs' },
     },
-    passwordAt: [1, 2],
+    dashAt: [1, 2],
   },
   delete: {
     usage: 'FILE [USER PASSWORD]',
     what: 'Delete a file; three nodes must be up.',
     details: ['There is no way back.'],
     options: {},
-    passwordAt: [2],
+    dashAt: [2],
   },
   nodes: {
     usage: '',
@@ -84,7 +84,7 @@ export const verbs = {
     what: 'Change your own password.',
     details: ['The new one is asked for, or taken from DFC_NEW_PASSWORD.'],
     options: {},
-    passwordAt: [1],
+    dashAt: [1],
   },
   user: {
     usage: 'add NAME [PASSWORD] | passwd NAME | remove NAME | list',
@@ -99,13 +99,14 @@ export const verbs = {
       '--generate': { what: 'add: make a random password and print it' },
       '--yes': { what: 'remove: do not ask' },
     },
-    passwordAt: [2],
+    dashAt: [2],
   },
   help: {
     usage: '[COMMAND]',
     what: 'Show the commands, or one of them.',
     details: [],
     options: {},
+    dashAt: [0],
   },
   exit: { usage: '', what: 'Leave the prompt; quit and Ctrl-D do too.', details: [], options: {} },
 } as const satisfies Record<string, VerbSpec>
@@ -139,8 +140,8 @@ export function parseCommand(typed: readonly string[]): Command {
     const [name, inline] = splitOption(word)
     const option = Object.hasOwn(spec.options, name) ? spec.options[name] : undefined
     if (option === undefined) {
-      const isPassword = spec.passwordAt?.includes(command.words.length) ?? false
-      if (word.startsWith('-') && word !== '-' && !isPassword) {
+      const mayDash = spec.dashAt?.includes(command.words.length) ?? false
+      if (word.startsWith('-') && word !== '-' && !mayDash) {
         throw usageError(`${verb} has no option ${name}.`, verb)
       }
       command.words.push(word)

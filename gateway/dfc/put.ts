@@ -2,11 +2,12 @@
 import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
+import type { Readable } from 'node:stream'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import { type Command, targetOf } from './grammar.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { createProgress } from './progress.ts'
-import type { Session } from './session.ts'
+import { type Session, untilAborted } from './session.ts'
 import { say } from './terminal.ts'
 import { localError, sizeText, systemReasons, usageError, visibleText } from './voice.ts'
 
@@ -28,7 +29,7 @@ export async function put(session: Session, command: Command, signal: AbortSigna
     throw usageError('--as names one file, and several are given.', 'put')
   }
   // A path that is wrong is told before a password is asked for, and before others are stored.
-  for (const path of paths) await (await openSource(session, path))[Symbol.asyncDispose]()
+  for (const path of paths) await (await openSource(session, path, signal))[Symbol.asyncDispose]()
 
   const store = await session.store(signal)
   store.requireAllNodes()
@@ -37,7 +38,7 @@ export async function put(session: Session, command: Command, signal: AbortSigna
   })
   for (const path of paths) {
     const name = typeof as === 'string' ? as : basename(path)
-    await using source = await openSource(session, path)
+    await using source = await openSource(session, path, signal)
     const { sizeBytes } = source
     using progress = createProgress({
       terminal: session.terminal,
@@ -75,9 +76,9 @@ function checkStandardInput(session: Session, as: string | true | undefined, pat
   if (as === undefined) throw usageError('Standard input needs a name: --as NAME.', 'put')
 }
 
-async function openSource(session: Session, path: string): Promise<Source> {
+async function openSource(session: Session, path: string, signal: AbortSignal): Promise<Source> {
   if (path === '-') {
-    const content = session.terminal.stdin
+    const content = readAll(session.terminal.stdin, path, signal)
     return { content, sizeBytes: undefined, async [Symbol.asyncDispose]() {} }
   }
   const handle = await open(path).catch((error) => {
@@ -88,19 +89,24 @@ async function openSource(session: Session, path: string): Promise<Source> {
     await handle.close()
     throw localError(`${visibleText(path)} is a folder.`, 'put takes files.')
   }
+  const stream = handle.createReadStream({ highWaterMark: READ_BYTES, autoClose: false })
   return {
-    content: readAll(
-      handle.createReadStream({ highWaterMark: READ_BYTES, autoClose: false }),
-      path,
-    ),
+    content: readAll(stream, path, signal),
     sizeBytes: stats.isFile() && stats.size > 0 ? stats.size : undefined,
-    [Symbol.asyncDispose]: () => handle.close(),
+    // A pipe that is silent holds its handle until its writer ends: that is not waited for.
+    [Symbol.asyncDispose]: () => untilAborted(handle.close(), signal).catch(() => {}),
   }
 }
 
-async function* readAll(content: AsyncIterable<Buffer>, path: string) {
+/** The bytes of `stream`; gives up at once with `signal`, also while a silent pipe is waited for. */
+async function* readAll(stream: Readable, path: string, signal: AbortSignal) {
+  const parts = stream[Symbol.asyncIterator]()
   try {
-    yield* content
+    for (;;) {
+      const { value, done } = await untilAborted(parts.next(), signal)
+      if (done) return
+      yield value as Buffer
+    }
   } catch (error) {
     throw unreadable(path, error)
   }

@@ -64,9 +64,10 @@ async function ask({ terminal, question, signal, isSecret }: Question): Promise<
   const { stdin, stderr } = terminal
   // readline edits a secret too (backspace, Ctrl-U), but what it would show goes nowhere.
   const output = isSecret ? silence() : stderr
-  if (isSecret) await write(stderr, question)
+  // Before the question is shown, for only the reader switches the terminal's own echo off.
   const reader = createInterface({ input: stdin, output, terminal: true, historySize: 0 })
   try {
+    if (isSecret) await write(stderr, question)
     return await new Promise<string>((resolve, reject) => {
       const giveUp = () => reject(aborted())
       reader.once('SIGINT', giveUp)

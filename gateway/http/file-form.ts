@@ -4,10 +4,10 @@
 import type { MultipartFile } from '@fastify/multipart'
 import { DfsError, toDfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { FileInfo, Store, UploadRequest } from '../dfs/store.ts'
+import type { FileInfo, Store } from '../dfs/store.ts'
 import { identityOf } from './auth.ts'
 import { mediaTypeOf } from './file-upload.ts'
-import { bodyEnded, readBody, within } from './request-body.ts'
+import { bodyEnded, readBody, within, withSource } from './request-body.ts'
 import { folderPrefix, nameFromForm } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
 import { fileJson } from './schemas.ts'
@@ -47,7 +47,9 @@ export async function storeForm(
       }
       const upload = await uploadOf(part, { request, folder, stallTimeoutMs })
       if (upload !== undefined) {
-        const { file } = await store.upload(identity, { ...upload, signal })
+        const { file } = await withSource(upload.source, (source) =>
+          store.upload(identity, { ...upload, source, signal }),
+        )
         stored.push(file)
       }
       // The plugin would keep every part until the end of the request.
@@ -62,6 +64,12 @@ export async function storeForm(
   }
 }
 
+interface FormUpload {
+  name: string
+  type?: string
+  source: AsyncIterable<Buffer>
+}
+
 interface PartOptions {
   request: FastifyRequest
   folder: string
@@ -72,7 +80,7 @@ interface PartOptions {
 async function uploadOf(
   part: MultipartFile,
   { request, folder, stallTimeoutMs }: PartOptions,
-): Promise<UploadRequest | undefined> {
+): Promise<FormUpload | undefined> {
   const toError = (cause: unknown) => formError(cause, request)
   const source = readBody(part.file, { stallTimeoutMs, toError })
   // The types say string; a part of type application/octet-stream may come without a file name.

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Store, UploadRequest, UploadResult } from '../dfs/store.ts'
 import { identityOf } from './auth.ts'
 import { writeCondition } from './conditions.ts'
-import { bodyEnded, readBody } from './request-body.ts'
+import { bodyEnded, readBody, withSource } from './request-body.ts'
 import { abortOnClose } from './response-body.ts'
 import { isMediaType } from './served-file.ts'
 
@@ -28,11 +28,7 @@ export async function storeBody(
   refuseUnusable(headers['content-range'], headers['content-encoding'])
   const signal = abortOnClose(reply.raw)
   const condition = await writeCondition(headers, () => statOrNothing())
-  const upload: UploadRequest = {
-    name,
-    signal,
-    source: readBody(request.raw, { stallTimeoutMs, toError: bodyEnded }),
-  }
+  const upload: Omit<UploadRequest, 'source'> = { name, signal }
   const sizeBytes = declaredSize(headers['content-length'], headers['transfer-encoding'])
   const md5 = contentMd5(headers['content-md5'])
   const type = mediaTypeOf(headers['content-type'])
@@ -40,7 +36,8 @@ export async function storeBody(
   if (md5 !== undefined) upload.md5 = md5
   if (type !== undefined) upload.type = type
   if (condition !== undefined) upload.condition = condition
-  return await store.upload(identity, upload)
+  const body = readBody(request.raw, { stallTimeoutMs, toError: bodyEnded })
+  return await withSource(body, (source) => store.upload(identity, { ...upload, source }))
 
   async function statOrNothing() {
     try {

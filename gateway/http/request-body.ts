@@ -47,6 +47,30 @@ export async function* readBody(source: Readable, options: BodyOptions): AsyncGe
   }
 }
 
+/**
+ * `work` with `source`: where the source failed, its failure is the reason, and what the worker made of
+ * it is not.
+ */
+export async function withSource<T>(
+  source: AsyncIterable<Buffer>,
+  work: (source: AsyncIterable<Buffer>) => Promise<T>,
+): Promise<T> {
+  let failure: unknown
+  async function* watched() {
+    try {
+      yield* source
+    } catch (error) {
+      failure = error
+      throw error
+    }
+  }
+  try {
+    return await work(watched())
+  } catch (error) {
+    throw failure ?? error
+  }
+}
+
 /** `arrival`, or IDLE_TIMEOUT after `limitMs`. */
 export async function within<T>(arrival: Promise<T>, limitMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined

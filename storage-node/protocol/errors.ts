@@ -2,8 +2,8 @@
 // Knows nothing of sockets or HTTP; gateway/http/errors.ts gives each code its status.
 
 /**
- * What each code means to whoever meets it. `retry`: the same request may succeed later without a change.
- * `hint`: what a person can do, one sentence, shown by `dfc: hint:`.
+ * What each code means to whoever meets it. `retry`: the same request may succeed later without a
+ * change. `hint`: what a person can do, one sentence, shown by `dfc: hint:`.
  */
 export const codes = {
   // The wire: framing and messages.

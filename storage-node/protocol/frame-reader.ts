@@ -41,7 +41,10 @@ export function collectBody(
   }
 }
 
-/** Cuts a byte stream into frames. `push` throws DfsError where framing is lost; do not push again then. */
+/**
+ * Cuts a byte stream into frames. `push` throws DfsError where framing is lost; do not push again
+ * then.
+ */
 export class FrameReader {
   #onFrame: (head: FrameHead) => BodySink
   #prelude: Prelude | undefined

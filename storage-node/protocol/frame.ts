@@ -1,11 +1,11 @@
 // The frame: the one shape of everything that crosses a socket between a node and its clients.
-// Encodes the head of a frame and checks the head of one that arrives; bodies stay raw and apart, so
-// that bulk bytes are never copied together. Grammar (numbers big-endian):
+// Encodes the head of a frame and checks the head of one that arrives; bodies stay raw and apart,
+// so that bulk bytes are never copied together. Grammar (numbers big-endian):
 //
 //   frame   = prelude header proof body
 //   prelude = magic(2 "4F") version(1) kind(1) id(4) headerLength(4) bodyLength(4) proofLength(2)
 //             zero(2) checksum(4)                                                       ; 24 bytes
-//   header  = CBOR map (RFC 8949 section 4.2.1, deterministic); `body` in it lists the body's sections
+//   header  = CBOR map (RFC 8949 section 4.2.1, deterministic); `body` in it lists the sections
 //   proof   = empty, or by(1) counter(8) clientProof(32) user(UTF-8)
 //   body    = sections, end to end
 //
@@ -141,7 +141,8 @@ export function decodePrelude(bytes: Buffer): Prelude {
 }
 
 /**
- * Reads header and proof, `rest`, that follow `preludeBytes`. The result keeps no reference to either.
+ * Reads header and proof, `rest`, that follow `preludeBytes`. The result keeps no reference to
+ * either.
  * @throws DfsError FRAME_DAMAGED, BAD_FRAME
  */
 export function decodeFrameHead(prelude: Prelude, preludeBytes: Buffer, rest: Buffer): FrameHead {
@@ -157,7 +158,8 @@ export function decodeFrameHead(prelude: Prelude, preludeBytes: Buffer, rest: Bu
 }
 
 /**
- * One CBOR value, strictly: no indefinite lengths, no duplicate keys, no tags, no NaN, no big numbers.
+ * One CBOR value, strictly: no indefinite lengths, no duplicate keys, no tags, no NaN, no big
+ * numbers.
  * @throws DfsError BAD_FRAME
  */
 export function decodeStrict(bytes: Uint8Array): unknown {

@@ -1,4 +1,5 @@
-// The contract between nodes and their clients: what gateway and terminal may import of the storage node.
+// The contract between nodes and their clients: what gateway and terminal may import of the storage
+// node.
 export * from './errors.ts'
 export * from './frame.ts'
 export * from './frame-reader.ts'

@@ -6,7 +6,10 @@ export const PROTOCOL_VERSION = 1
 /** Nodes in the ring, lanes of a row, parts of a version. */
 export const NODE_COUNT = 4
 
-/** Plaintext bytes sealed as one. Above 512 KiB throughput no longer grows; memory per transfer does. */
+/**
+ * Plaintext bytes sealed as one. Above 512 KiB throughput no longer grows; memory per transfer
+ * does.
+ */
 export const ROW_BYTES = 1_048_576
 
 /** The AES-GCM tag that follows the ciphertext of a row. */
@@ -18,7 +21,9 @@ export const MAX_HEADER_BYTES = 65_536
 /** Longest proof of a frame: a user name of 255 bytes and 50 bytes of counter and proof. */
 export const MAX_PROOF_BYTES = 512
 
-/** Longest body: two pieces of a full row are 524,296 bytes; a page of the catalog stays below too. */
+/**
+ * Longest body: two pieces of a full row are 524,296 bytes; a page of the catalog stays below too.
+ */
 export const MAX_BODY_BYTES = 1_048_576
 
 /** Sections of one body: the two pieces of a row are the most that anything sends. */

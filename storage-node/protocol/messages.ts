@@ -1,5 +1,5 @@
-// Every message of the protocol: the fields of its header, checked by the same schema on both sides.
-// The README beside this file is the specification; this table is what runs.
+// Every message of the protocol: the fields of its header, checked by the same schema on both
+// sides. The README beside this file is the specification; this table is what runs.
 import { type Static, type TSchema, Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import { DfsError } from './errors.ts'
@@ -34,13 +34,17 @@ const body = Type.Optional(
   Type.Array(Type.Tuple([uint32, uint32]), { minItems: 1, maxItems: MAX_SECTIONS }),
 )
 
-/** Refuses a prepare unless the newest committed version is this one; null: unless there is no file. */
+/**
+ * Refuses a prepare unless the newest committed version is this one; null: unless there is no file.
+ */
 const condition = Type.Optional(Type.Union([Type.Null(), version]))
 
 /** Bytes of one lane, and the CRC-32 over the CRC-32s (4 bytes each, big-endian) of its pieces. */
 const lane = message({ bytes: count, checksum: uint32 })
 
-/** What all nodes keep of an account; `storedKey` is each node's own. `change` orders its versions. */
+/**
+ * What all nodes keep of an account; `storedKey` is each node's own. `change` orders its versions.
+ */
 export const AccountRecord = message({
   user,
   change: count,
@@ -51,7 +55,9 @@ export const AccountRecord = message({
 })
 export type AccountRecord = Static<typeof AccountRecord>
 
-/** What a node's catalog says of one version. `parts` is a bit mask: bit p-1 for part p held here. */
+/**
+ * What a node's catalog says of one version. `parts` is a bit mask: bit p-1 for part p held here.
+ */
 export const Entry = message({
   file: fileId,
   version,
@@ -79,7 +85,9 @@ export const ErrorMessage = message({
 })
 export type ErrorMessage = Static<typeof ErrorMessage>
 
-/** Who may send a command: anybody, a user who proves it, the cluster key, or either of these two. */
+/**
+ * Who may send a command: anybody, a user who proves it, the cluster key, or either of these two.
+ */
 export type Audience = 'anyone' | 'user' | 'cluster' | 'both'
 
 const nothing = message({})

@@ -1,4 +1,5 @@
-// How a sealed row is cut into four pieces: lengths differ by at most one byte, the longer ones first.
+// How a sealed row is cut into four pieces: lengths differ by at most one byte, the longer ones
+// first.
 import { NODE_COUNT, TAG_BYTES } from './limits.ts'
 
 /** Bytes of the piece of lane `lane` (0..3) of a sealed row of `sealedBytes`. */

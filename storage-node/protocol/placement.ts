@@ -2,12 +2,17 @@
 // from 0 here (node 0 is DFS1), parts from 1.
 import { NODE_COUNT } from './limits.ts'
 
-/** The two nodes (0..3) that keep lane `lane` (0..3) of a version whose first lane starts at `first`. */
+/**
+ * The two nodes (0..3) that keep lane `lane` (0..3) of a version whose first lane starts at
+ * `first`.
+ */
 export function nodesOfLane(lane: number, first: number): [number, number] {
   return [modulo(lane + first), modulo(lane + first - 1)]
 }
 
-/** The two lanes (0..3) that node `node` (0..3) keeps, in the order in which messages carry them. */
+/**
+ * The two lanes (0..3) that node `node` (0..3) keeps, in the order in which messages carry them.
+ */
 export function lanesOfNode(node: number, first: number): [number, number] {
   return [modulo(node - first), modulo(node - first + 1)]
 }
@@ -22,7 +27,9 @@ export function laneOfPart(part: number, placement: { first: number; x: number }
   return modulo(part - 1 - placement.first + placement.x)
 }
 
-/** The two parts (1..4) that node `node` (0..3) keeps when the rotation is `x`: DESIGN §3's table. */
+/**
+ * The two parts (1..4) that node `node` (0..3) keeps when the rotation is `x`: DESIGN §3's table.
+ */
 export function partsOfNode(node: number, x: number): [number, number] {
   return [modulo(node - x) + 1, modulo(node - x + 1) + 1]
 }

@@ -1,5 +1,6 @@
-// Who proves what to whom: SCRAM-SHA-256 arithmetic (RFC 5802 section 3, RFC 7677), one ClientKey for
-// each node, and the proof that every command carries. Pure functions over bytes; no sockets, no storage.
+// Who proves what to whom: SCRAM-SHA-256 arithmetic (RFC 5802 section 3, RFC 7677), one ClientKey
+// for each node, and the proof that every command carries. Pure functions over bytes; no sockets,
+// no storage.
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 
@@ -26,7 +27,10 @@ export interface ProofContext {
 
 const pbkdf2Async = promisify(pbkdf2)
 
-/** RFC 5802 `SaltedPassword := Hi(Normalize(password), salt, i)`; NFC stands for Normalize (RFC 8265). */
+/**
+ * RFC 5802 `SaltedPassword := Hi(Normalize(password), salt, i)`; NFC stands for Normalize (RFC
+ * 8265).
+ */
 export function saltedPassword(options: {
   password: string
   salt: Uint8Array
@@ -36,7 +40,10 @@ export function saltedPassword(options: {
   return pbkdf2Async(password.normalize('NFC'), salt, rounds, KEY_BYTES, 'sha256')
 }
 
-/** RFC 5802 `ClientKey := HMAC(SaltedPassword, "Client Key")`, with the node's number (one byte) appended. */
+/**
+ * RFC 5802 `ClientKey := HMAC(SaltedPassword, "Client Key")`, with the node's number (one byte)
+ * appended.
+ */
 export function clientKey(salted: Uint8Array, node: number): Buffer {
   return hmac(salted, Buffer.from('Client Key'), Buffer.of(node))
 }
@@ -83,6 +90,7 @@ export function clusterProof(key: Uint8Array, message: Uint8Array): Buffer {
   return hmac(key, message)
 }
 
+/** Whether `proof` was made with `key`; takes the same time whatever the answer. */
 export function verifyClusterProof(
   key: Uint8Array,
   proof: Uint8Array,
@@ -92,8 +100,8 @@ export function verifyClusterProof(
 }
 
 /**
- * The salt that a node shows for a user it does not know: stable, the same on all nodes of a cluster,
- * and without the cluster key not to be told from a real one.
+ * The salt that a node shows for a user it does not know: stable, the same on all nodes of a
+ * cluster, and without the cluster key not to be told from a real one.
  */
 export function fakeSalt(clusterKey: Uint8Array, user: string): Buffer {
   return hmac(clusterKey, Buffer.from('Fake Salt'), Buffer.from(user)).subarray(0, SALT_BYTES)

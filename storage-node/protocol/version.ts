@@ -1,5 +1,5 @@
-// The version of a file: 8 bytes of milliseconds since 1970 (big-endian) and 8 random bytes, so that
-// comparing bytes orders versions by time, ties by id. Nodes treat it as opaque and ordered.
+// The version of a file: 8 bytes of milliseconds since 1970 (big-endian) and 8 random bytes, so
+// that comparing bytes orders versions by time, ties by id. Nodes treat it as opaque and ordered.
 import { randomBytes } from 'node:crypto'
 
 export const VERSION_BYTES = 16

@@ -21,13 +21,15 @@ export interface StartOptions {
   command?: string
   env?: NodeJS.ProcessEnv
   cwd?: string
+  /** Default: closed. */
+  stdin?: 'pipe' | 'ignore'
 }
 
-/** Starts a process whose standard input is closed. */
+/** Starts a process; its output is kept. */
 export function startProcess(options: StartOptions): RunningProcess {
-  const { args, command = process.execPath, env, cwd } = options
+  const { args, command = process.execPath, env, cwd, stdin = 'ignore' } = options
   const child = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     ...(cwd !== undefined && { cwd }),
   })

@@ -1,11 +1,15 @@
-// Random inputs that can be repeated: every property says its seed, and takes it back from FOURFOLD_SEED.
+// Random inputs that can be repeated: every property says its seed, and takes it back from
+// FOURFOLD_SEED.
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 
-/** Runs an asynchronous or synchronous property `runCount` times; a failure names seed and counterexample. */
+/**
+ * Runs an asynchronous or synchronous property `runCount` times; a failure names seed and
+ * counterexample.
+ */
 export async function holds(
   t: TestContext,
   property: fc.IRawProperty<unknown>,

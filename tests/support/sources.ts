@@ -1,10 +1,12 @@
-// The repository as data for the tidy test: its text files, their lines, what they import, declare and
-// export. Reads source through TypeScript's own parser; knows no house rule.
+// The repository as data for the tidy test: its text files, their lines, what they import, declare
+// and export. Reads source through TypeScript's own parser; knows no house rule.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import ts from 'typescript'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
+
+const TYPE = ts.SyntaxKind.TypeKeyword
 
 /** Folders that hold nothing written by hand. */
 const SKIPPED = new Set(['node_modules', '.git', 'dist', 'data', 'artefacts'])
@@ -31,9 +33,14 @@ export function readSources(...extensions: string[]): Source[] {
     })
 }
 
+export interface Import extends Named {
+  /** Nothing of it is there at run time. */
+  isType: boolean
+}
+
 /** Module specifiers of imports, exports-from and `import()`. */
-export function importsOf(source: Source): Named[] {
-  const found: Named[] = []
+export function importsOf(source: Source): Import[] {
+  const found: Import[] = []
   visit(source, (node, lineOf) => {
     const at =
       ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
@@ -43,12 +50,19 @@ export function importsOf(source: Source): Named[] {
           : ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)
             ? node.argument.literal
             : undefined
-    if (at !== undefined && ts.isStringLiteralLike(at)) found.push(lineOf(at, at.text))
+    if (at === undefined || !ts.isStringLiteralLike(at)) return
+    const isType =
+      (ts.isImportDeclaration(node) && node.importClause?.phaseModifier === TYPE) ||
+      (ts.isExportDeclaration(node) && node.isTypeOnly) ||
+      ts.isImportTypeNode(node)
+    found.push({ ...lineOf(at, at.text), isType })
   })
   return found
 }
 
-/** Every name that the source itself gives: not those it takes from others, nor keys of literals. */
+/**
+ * Every name that the source itself gives: not those it takes from others, nor keys of literals.
+ */
 export function declaredNamesOf(source: Source): Named[] {
   const found: Named[] = []
   visit(source, (node, lineOf) => {
@@ -103,7 +117,9 @@ function visit(source: Source, take: (node: ts.Node, lineOf: LineOf) => void): v
   step(file)
 }
 
-/** The TypeScript of a file; of a component what is inside its script elements, on the same lines. */
+/**
+ * The TypeScript of a file; of a component what is inside its script elements, on the same lines.
+ */
 function scriptOf({ path, text }: Source): string {
   if (!path.endsWith('.svelte')) return text
   const blank = (part: string) => part.replaceAll(/[^\n]/g, ' ')

@@ -104,6 +104,7 @@ test('standard input and output are files too', async () => {
   })
   assert.equal(got.code, 0, got.stderr)
   assert.equal(await sha256Of(target), await sha256Of(source))
+  await dfc('delete', 'piped')
 })
 
 for (const name of [

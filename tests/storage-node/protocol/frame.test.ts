@@ -1,5 +1,5 @@
-// Frames against bytes from anywhere: what was encoded comes back whole however it is split, and whatever
-// is not a frame is refused with the code that the specification names.
+// Frames against bytes from anywhere: what was encoded comes back whole however it is split, and
+// whatever is not a frame is refused with the code that the specification names.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'

@@ -1,5 +1,5 @@
-// Every message: a sample that is right passes, and with any field missing, of another kind, out of its
-// range or unknown it is refused with a sentence that names the field.
+// Every message: a sample that is right passes, and with any field missing, of another kind, out of
+// its range or unknown it is refused with a sentence that names the field.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {

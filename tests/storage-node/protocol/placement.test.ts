@@ -1,4 +1,5 @@
-// Where parts live: the table of the design, word for word, and that every way to compute it agrees.
+// Where parts live: the table of the design, word for word, and that every way to compute it
+// agrees.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'

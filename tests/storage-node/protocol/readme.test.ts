@@ -1,5 +1,6 @@
-// The protocol's page against the code: every hex digit of its worked examples is computed again from the
-// example's own inputs, its exchange is read by the frame reader, and its tables name what exists.
+// The protocol's page against the code: every hex digit of its worked examples is computed again
+// from the example's own inputs, its exchange is read by the frame reader, and its tables name what
+// exists.
 import assert from 'node:assert/strict'
 import { createDecipheriv, createHash, createHmac, createSecretKey, hkdfSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'

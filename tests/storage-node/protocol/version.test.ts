@@ -1,4 +1,5 @@
-// Versions order by time and then by id, and a slow clock cannot put an overwrite before what it replaces.
+// Versions order by time and then by id, and a slow clock cannot put an overwrite before what it
+// replaces.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
