@@ -1,4 +1,5 @@
-// Reads the file of the cluster key: 32 random bytes as 64 hex digits, made by the first node to start.
+// Reads the file of the cluster key: 32 random bytes as 64 hex digits, made by the first node to
+// start.
 import { readFileSync } from 'node:fs'
 import { DfsError, KEY_BYTES } from '@fourfold/storage-node/protocol'
 

@@ -1,5 +1,6 @@
-// Reads a conf file (TOML), checks it against a schema and fills in the defaults. Every complaint names
-// file, line and key. Knows nothing of what a key means; dfs-conf.ts and dfc-conf.ts say that.
+// Reads a conf file (TOML), checks it against a schema and fills in the defaults. Every complaint
+// names file, line and key. Knows nothing of what a key means; dfs-conf.ts and dfc-conf.ts say
+// that.
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DfsError } from '@fourfold/storage-node/protocol'
@@ -29,8 +30,9 @@ export interface ConfOptions<T extends TSchema> {
 }
 
 /**
- * The checked content of `file`, with defaults for all that it leaves out and with absolute paths for
- * the keys that name files (`*_file`, `data`), which in the file are relative to its own folder.
+ * The checked content of `file`, with defaults for all that it leaves out and with absolute paths
+ * for the keys that name files (`*_file`, `data`), which in the file are relative to its own
+ * folder.
  * @throws DfsError CONF_INVALID: `conf/dfs.conf, line 12: limits.connections must be ...`
  */
 export function loadConf<T extends TSchema>(options: ConfOptions<T>): Static<T> {
@@ -61,7 +63,10 @@ function parse(file: string): { table: Table; lines: Map<string, number> } {
   }
 }
 
-/** The parser counts a missing value to the line where the next thing stands; people look before it. */
+/**
+ * The parser counts a missing value to the line where the next thing stands; people look before
+ * it.
+ */
 function syntaxSentence(text: string, error: ParseError): string {
   const before = text.slice(0, error.index).trimEnd()
   if (!before.endsWith('=')) return `line ${error.lineNumber}: this is not TOML: ${error.message}.`

@@ -1,4 +1,5 @@
-// What conf/dfs.conf may say to a storage node. Meanings, units and defaults are told in the example file.
+// What conf/dfs.conf may say to a storage node. Meanings, units and defaults are told in the
+// example file.
 import { DEFAULT_ROUNDS } from '@fourfold/storage-node/protocol'
 import { type Static, Type } from 'typebox'
 import { count, hours, rounds, sizeBytes, table, text, timeoutMs } from './kinds.ts'

@@ -1,5 +1,5 @@
-// The kinds of values that both conf files have: durations, counts, addresses. Each refuses what would
-// break a timer or a socket later.
+// The kinds of values that both conf files have: durations, counts, addresses. Each refuses what
+// would break a timer or a socket later.
 import { MAX_ROUNDS, MIN_ROUNDS } from '@fourfold/storage-node/protocol'
 import { type TProperties, Type } from 'typebox'
 
@@ -49,9 +49,13 @@ export function rounds(defaultRounds: number) {
   return Type.Integer({ default: defaultRounds, minimum: MIN_ROUNDS, maximum: MAX_ROUNDS })
 }
 
+/** A name, an IPv4 address, or an IPv6 address in brackets. */
+const HOST = '\\[[0-9a-fA-F:.]+\\]|[^\\s:\\[\\]]+'
+/** 1 to 65535. */
+const PORT = '[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]'
+
 /** `host:port`, `[::1]:port`. */
 export const address = Type.String({
-  pattern:
-    '^(\\[[0-9a-fA-F:.]+\\]|[^\\s:\\[\\]]+):(0*[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$',
+  pattern: `^(${HOST}):(${PORT})$`,
   description: 'an address such as "127.0.0.1:10001"',
 })

@@ -1,5 +1,5 @@
-// What a conf table may hold: unknown keys, wrong values and relative paths. Speaks in whole sentences;
-// never repeats a value, since it may be a password.
+// What a conf table may hold: unknown keys, wrong values and relative paths. Speaks in whole
+// sentences; never repeats a value, since it may be a password.
 import { resolve } from 'node:path'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'

@@ -26,6 +26,7 @@ export function createAccounts(catalog: Catalog) {
     get: sql('SELECT * FROM accounts WHERE user = ? AND state = ?'),
     key: sql('SELECT stored_key FROM accounts WHERE user = ? AND state = 1'),
     list: sql('SELECT user FROM accounts WHERE state = ? ORDER BY user'),
+    page: sql('SELECT user FROM accounts WHERE state = ? AND user > ? ORDER BY user LIMIT ?'),
     count: sql('SELECT count(*) AS count FROM accounts WHERE state = 1'),
     remove: sql('DELETE FROM accounts WHERE user = ? AND state = ?'),
     put: sql(
@@ -104,8 +105,11 @@ export function createAccounts(catalog: Catalog) {
     storedKeyOf: (user: string) =>
       (statements.key.get(user) as { stored_key: Uint8Array } | undefined)?.stored_key,
     find: (user: string) => (find(user, State.committed) === undefined ? undefined : record(user)),
-    users: () =>
-      (statements.list.all(State.committed) as { user: string }[]).map((row) => row.user),
+    /** Up to `limit` users after `after`, in order of their bytes. */
+    usersAfter: (after: string, limit: number) =>
+      (statements.page.all(State.committed, after, limit) as { user: string }[]).map(
+        (row) => row.user,
+      ),
     usersBeingRemoved: () =>
       (statements.list.all(State.removed) as { user: string }[]).map((row) => row.user),
     userCount: () => (statements.count.get() as { count: number }).count,

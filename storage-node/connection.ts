@@ -135,7 +135,11 @@ export class Connection {
 
   #onData(bytes: Buffer): void {
     this.#options.traffic.receivedBytes += bytes.length
-    if (this.#state === 'lost') return
+    if (this.#state !== 'lost') this.#take(bytes)
+    freeBytes(bytes)
+  }
+
+  #take(bytes: Buffer): void {
     this.#lastEventMs = performance.now()
     try {
       this.#reader.push(bytes)
@@ -143,7 +147,6 @@ export class Connection {
       this.#lose(this.#logged(error))
       return
     }
-    freeBytes(bytes)
     const isInHead = !this.#reader.isBetweenFrames && !this.#isInBody
     if (!isInHead) this.#headSinceMs = 0
     else if (this.#headSinceMs === 0) this.#headSinceMs = this.#lastEventMs

@@ -7,10 +7,13 @@ import { compareVersions, DfsError, type Entry } from './protocol/index.ts'
 const State = { prepared: 0, committed: 1, deleted: 2 } as const
 const stateNames = ['prepared', 'committed', 'deleted'] as const
 
-/** Prepared versions of one file at once, and bytes of all its sealed descriptions: a lookup answers all of
- * them in one header, which has MAX_HEADER_BYTES. */
-const MAX_PREPARED = 32
-const MAX_SEALED_SUM_BYTES = 49_152
+/** Prepared versions of one file at once: as many uploads of one name may be under way. */
+const MAX_PREPARED = 1024
+/** Of these a lookup shows the newest, as many as fit into one header of MAX_HEADER_BYTES. */
+const MAX_SHOWN = 64
+const MAX_SHOWN_BYTES = 49_152
+/** What an entry takes in a message beside its sealed description: ids, field names, numbers. */
+export const ENTRY_FIXED_BYTES = 128
 /** A prepared version that stayed so for this long no longer stands in the way of conditional writes. */
 const PENDING_MS = 5 * 60_000
 
@@ -104,9 +107,20 @@ export function createEntries(catalog: Catalog) {
   const findRow = ({ user, file, version }: VersionName) =>
     statements.one.get(user, file, version) as Row | undefined
 
-  /** All entries of a file: the decided one, if any, then the prepared ones, oldest first. */
+  /** Entries of a file, oldest first: the decided one, if any, and the newest prepared ones. */
   function lookup(user: string, file: Uint8Array): Entry[] {
-    return rowsOf(user, file).map(entryOf)
+    const rows = rowsOf(user, file)
+    let shownCount = 0
+    let shownBytes = 0
+    return rows
+      .toReversed()
+      .filter(({ state, sealed }) => {
+        shownBytes += sealed.length + ENTRY_FIXED_BYTES
+        const hasRoom = ++shownCount < MAX_SHOWN && shownBytes < MAX_SHOWN_BYTES
+        return state !== State.prepared || hasRoom
+      })
+      .toReversed()
+      .map(entryOf)
   }
 
   /** The parts of the newest committed version where they are in the catalog; else none. */
@@ -148,12 +162,16 @@ export function createEntries(catalog: Catalog) {
    * @throws DfsError STALE_VERSION, PRECONDITION_FAILED, BUSY
    */
   function checkPrepare(name: VersionName, options: PrepareOptions): boolean {
-    const { condition, sealed } = options
+    const { condition } = options
     const rows = rowsOf(name.user, name.file)
-    requireNewest(name.version, rows)
+    // Versions that are only prepared do not count: whichever of them commits, the newest stays.
+    requireNewest(
+      name.version,
+      rows.filter(({ state }) => state !== State.prepared),
+    )
+    if (findRow(name) !== undefined) throw staleVersion(name.version)
     const pending = rows.filter(({ state }) => state === State.prepared)
-    const sealedBytes = rows.reduce((sum, row) => sum + row.sealed.length, sealed.length)
-    if (pending.length >= MAX_PREPARED || sealedBytes > MAX_SEALED_SUM_BYTES) {
+    if (pending.length >= MAX_PREPARED) {
       throw new DfsError('BUSY', 'Too many versions of this file are being written at once.')
     }
     const committed = rows.find(({ state }) => state === State.committed)

@@ -1,5 +1,6 @@
-// Who dfc acts as. The first source that names a user wins, and a password is taken from no source that
-// belongs to another user. What is missing is asked for on a terminal; elsewhere it is a usage error.
+// Who dfc acts as. The first source that names a user wins, and a password is taken from no
+// source that belongs to another user. What is missing is asked for on a terminal; elsewhere it
+// is a usage error.
 import { foldUsername } from '@fourfold/storage-node/protocol'
 import { askLine, askSecret } from './questions.ts'
 import type { Terminal } from './terminal.ts'

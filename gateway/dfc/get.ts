@@ -52,7 +52,10 @@ async function receive(
   await say(terminal.stdout, `${visibleText(name)}: ${sizeText(sizeBytes)}${where}`)
 }
 
-/** Whether a file that stands there may be replaced; `kept` where the person at the prompt says no. */
+/**
+ * Whether a file that stands there may be replaced; `kept` where the person at the prompt says
+ * no.
+ */
 async function settleReplacing(
   session: Session,
   command: Command,

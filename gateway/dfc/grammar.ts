@@ -1,5 +1,5 @@
-// What may be typed: the verbs, their words and options, in the prompt and as arguments alike. The help
-// is made from the same table. Turns words into a command; does nothing with it.
+// What may be typed: the verbs, their words and options, in the prompt and as arguments alike.
+// The help is made from the same table. Turns words into a command; does nothing with it.
 import { usageError } from './voice.ts'
 
 export interface VerbSpec {
@@ -91,7 +91,7 @@ export const verbs = {
     what: "Accounts; for operators with the cluster's key.",
     details: [
       'user add NAME [PASSWORD]  make an account; without PASSWORD: DFC_PASSWORD, or asked for',
-      'user passwd NAME          change a password; the old one is needed, nothing else opens the files',
+      'user passwd NAME          change a password; the old one is needed to open the files',
       'user remove NAME          remove the account and all its files',
       'user list                 show the accounts',
     ],

@@ -1,5 +1,5 @@
-// `list`: the user's files as a table for people, or one JSON object a line for programs. Goes page by
-// page, so that a million files need no more memory than a thousand.
+// `list`: the user's files as a table for people, or one JSON object a line for programs. Goes
+// page by page, so that a million files need no more memory than a thousand.
 import type { FileInfo } from '../dfs/store.ts'
 import { type Command, listWordsOf } from './grammar.ts'
 import type { Session } from './session.ts'

@@ -1,4 +1,5 @@
-// A downloaded file on this machine's disk: whole under its name or not there at all. Knows no store.
+// A downloaded file on this machine's disk: whole under its name or not there at all. Knows no
+// store.
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import {

@@ -62,7 +62,10 @@ export function createProgress(options: {
   }
 }
 
-/** `notes.txt  ████████░░░░░░░░░░░░   43 %  2.7 MB of 6.2 MB  31.0 MB/s`, cut to the terminal's width. */
+/**
+ * `notes.txt  ████████░░░░░░░░░░░░   43 %  2.7 MB of 6.2 MB  31.0 MB/s`, cut to the terminal's
+ * width.
+ */
 export function barLine(
   name: string,
   done: { doneBytes: number; totalBytes: number | undefined; seconds: number },

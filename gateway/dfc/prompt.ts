@@ -1,5 +1,5 @@
-// The prompt: reads lines, runs each as a command, until exit or the end of input. On a terminal with
-// editing and history; from a pipe line by line, without a prompt.
+// The prompt: reads lines, runs each as a command, until exit or the end of input. On a terminal
+// with editing and history; from a pipe line by line, without a prompt.
 import { createInterface } from 'node:readline'
 import { parseCommand } from './grammar.ts'
 import { run, tell } from './run.ts'
@@ -44,8 +44,8 @@ async function* pipedLines(session: Session): AsyncGenerator<string> {
 }
 
 /**
- * One reader for each line: while a command runs nothing reads the terminal, so that Ctrl-C is a signal
- * again and the command may ask its own questions.
+ * One reader for each line: while a command runs nothing reads the terminal, so that Ctrl-C is a
+ * signal again and the command may ask its own questions.
  */
 async function* typedLines(session: Session): AsyncGenerator<string> {
   let history: string[] = []

@@ -16,7 +16,10 @@ const READ_BYTES = 1_048_576
 
 interface Source extends AsyncDisposable {
   content: AsyncIterable<Uint8Array>
-  /** Undefined where only reading tells: pipes, devices, and files of /proc, which claim to be empty. */
+  /**
+   * Undefined where only reading tells: pipes, devices, and files of /proc, which claim to be
+   * empty.
+   */
   sizeBytes: number | undefined
 }
 
@@ -98,7 +101,9 @@ async function openSource(session: Session, path: string, signal: AbortSignal): 
   }
 }
 
-/** The bytes of `stream`; gives up at once with `signal`, also while a silent pipe is waited for. */
+/**
+ * The bytes of `stream`; gives up at once with `signal`, also while a silent pipe is waited for.
+ */
 async function* readAll(stream: Readable, path: string, signal: AbortSignal) {
   const parts = stream[Symbol.asyncIterator]()
   try {

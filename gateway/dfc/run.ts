@@ -1,6 +1,5 @@
-// Runs one command: finds its verb, lets Ctrl-C stop it, and tells of its failure. The prompt and the
-// script mode both end here.
-import { DfsError } from '@fourfold/storage-node/protocol'
+// Runs one command: finds its verb, lets Ctrl-C stop it, and tells of its failure. The prompt and
+// the script mode both end here.
 import { type Command, parseCommand, type VerbName, verbs } from './grammar.ts'
 import { interruptible } from './interrupt.ts'
 import type { Session } from './session.ts'
@@ -31,7 +30,7 @@ export async function run(session: Session, command: Command): Promise<number> {
     }
     return ExitCode.ok
   } catch (error) {
-    if (error instanceof DfsError && error.code === 'AUTH_FAILED') session.forget()
+    session.noteFailure(error)
     return tell(session.terminal, error, session)
   }
 }

@@ -1,5 +1,5 @@
-// One run of dfc: the open store and who is signed in. The store is opened at the first command that
-// needs it, and in the prompt stays open; the last user who signed in stays signed in.
+// One run of dfc: the open store and who is signed in. The store is opened at the first command
+// that needs it, and in the prompt stays open; the last user who signed in stays signed in.
 import { type DfcConf, readClusterKey } from '@fourfold/conf'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { Identity } from '../dfs/identity.ts'
@@ -25,6 +25,7 @@ export class Session implements AsyncDisposable {
   #open: Store | undefined
   #identity: Identity | undefined
   #keyError: unknown
+  #signInFailure: unknown
 
   constructor(options: SessionOptions) {
     this.conf = options.conf
@@ -81,13 +82,26 @@ export class Session implements AsyncDisposable {
   async signIn(credentials: Credentials, signal?: AbortSignal): Promise<Identity> {
     const store = await this.store(signal)
     const signingIn = store.signIn({ ...credentials, address: ADDRESS })
-    this.#identity = await untilAborted(signingIn, signal)
-    return this.#identity
+    try {
+      this.#identity = await untilAborted(signingIn, signal)
+      return this.#identity
+    } catch (error) {
+      this.#signInFailure = error
+      throw error
+    }
   }
 
-  /** After a refused proof or a changed password. */
+  /** After a changed password, or the removal of the account. */
   forget(): void {
     this.#identity = undefined
+  }
+
+  /**
+   * Forgets who is signed in where the nodes refuse them now; a mistyped sign-in changes nothing.
+   */
+  noteFailure(error: unknown): void {
+    const isRefused = error instanceof DfsError && error.code === 'AUTH_FAILED'
+    if (isRefused && error !== this.#signInFailure) this.forget()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
-// What dfc has of its process: three streams and the environment, so that tests can stand in for them.
-// Knows nothing of verbs.
+// What dfc has of its process: three streams and the environment, so that tests can stand in for
+// them. Knows nothing of verbs.
 import { createWriteStream } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
@@ -19,8 +19,8 @@ const STDOUT_FD = 1
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdin, stderr, env } = process
-  // process.stdout writes to pipes and files synchronously: a slow reader would stop the links to the
-  // nodes as well, and they would look dead.
+  // process.stdout writes to pipes and files synchronously: a slow reader would stop the links to
+  // the nodes as well, and they would look dead.
   const stdout = isatty(STDOUT_FD)
     ? process.stdout
     : createWriteStream('', { fd: STDOUT_FD, autoClose: false })
@@ -33,7 +33,8 @@ export class ReaderGone extends Error {
 }
 
 /**
- * Writes all of `data`, and returns when the stream has taken it, so that the buffer may be used anew.
+ * Writes all of `data`, and returns when the stream has taken it, so that the buffer may be used
+ * anew.
  * @throws ReaderGone, or DfsError ABORTED when `signal` is given up
  */
 export function write(

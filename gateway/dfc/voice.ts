@@ -1,6 +1,6 @@
 // How dfc speaks, stated once: results on standard output, everything else on standard error as
-// `dfc: <sentence>` and `dfc: hint: <what to do>`. Sizes are decimal, times local, node names spelled
-// out. Pure functions from data to text; knows no streams and does no work.
+// `dfc: <sentence>` and `dfc: hint: <what to do>`. Sizes are decimal, times local, node names
+// spelled out. Pure functions from data to text; knows no streams and does no work.
 import { codes, DfsError } from '@fourfold/storage-node/protocol'
 import type { FileInfo, NodeState } from '../dfs/store.ts'
 
@@ -96,7 +96,10 @@ export function copiesWord(
   return `Part${plural} ${joinWords(file.missingParts.map(String), 'and')} missing`
 }
 
-/** The nodes of which any one brings every lost quarter back; all of them where no single one does. */
+/**
+ * The nodes of which any one brings every lost quarter back; all of them where no single one
+ * does.
+ */
 function cure(copies: number, missing: readonly string[]): string {
   const lost = [0, 1, 2, 3].filter((quarter) => ((copies >> (2 * quarter)) & 3) === 0)
   const alone = missing.filter((name) => {
@@ -143,8 +146,8 @@ export function joinWords(words: readonly string[], conjunction: 'and' | 'or'): 
  * direction. A name that holds them is shown with `\n`, `\u001b` in their place.
  */
 const HIDDEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters
+  /[\0-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
 
 const ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 

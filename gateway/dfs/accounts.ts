@@ -1,5 +1,6 @@
 // Making, changing and removing accounts: the same record on all four nodes, or on none.
-// Each change is prepared on all nodes and then committed on all; repeating a change that was cut off finishes it.
+// Each change is prepared on all nodes and then committed on all; repeating a change that was cut
+// off finishes it.
 import { randomBytes } from 'node:crypto'
 import {
   type AccountRecord,
@@ -11,7 +12,7 @@ import {
 } from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import type { Actor } from './connection.ts'
-import { newUserKey, wrapUserKey } from './keys.ts'
+import { newUserKey, unwrapUserKey, wrapUserKey } from './keys.ts'
 import type { SignIn } from './sign-in.ts'
 import type { Accounts } from './store.ts'
 
@@ -26,6 +27,7 @@ export interface AccountsOptions {
   rounds: number
 }
 
+/** The operator's and the users' work on accounts; see `Accounts` for what each does and throws. */
 export function createAccounts(options: AccountsOptions): Accounts {
   const { cluster, signIn, rounds } = options
 
@@ -75,7 +77,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
     throw new DfsError('OUTCOME_UNKNOWN', message, { cause: cutOff.error })
   }
 
-  /** The record of each node, undefined where it has none. @throws DfsError where a node does not answer */
+  /**
+   * The record of each node, undefined where it has none.
+   * @throws DfsError where a node does not answer
+   */
   async function recordsOf(as: Actor): Promise<(AccountRecord | undefined)[]> {
     const outcomes = await cluster.callEach(ALL_NODES, () => ({ op: 'account', fields: {}, as }))
     return outcomes.map(({ value, error }) => {
@@ -90,6 +95,33 @@ export function createAccounts(options: AccountsOptions): Accounts {
     })
   }
 
+  /** All users of one node, page by page. */
+  async function usersOn(node: number, as: Actor): Promise<string[]> {
+    const users: string[] = []
+    for (let more = true; more; ) {
+      const fields = { after: users.at(-1) ?? '' }
+      const { header } = await cluster.call(node, { op: 'account-list', fields, as })
+      users.push(...header.users)
+      more = header.more && header.users.length > 0
+    }
+    return users
+  }
+
+  /**
+   * The user key of an account that some nodes have: `add` was cut off, or a node lost its folder. With
+   * the account's own password it is completed; never is a new key put in place of one that opens files.
+   */
+  async function keyOfPartial(record: AccountRecord, password: string): Promise<Buffer> {
+    const { user, salt, rounds: itsRounds, wrappedKey } = record
+    const { wrappingKey } = await signIn.derive(password, salt, itsRounds)
+    try {
+      return unwrapUserKey(wrappingKey, user, wrappedKey)
+    } catch (cause) {
+      const message = `There is an account ${user}, but not on all nodes. Its own password completes it.`
+      throw new DfsError('ACCOUNT_EXISTS', message, { cause })
+    }
+  }
+
   return {
     async add({ user: name, password }) {
       const user = foldUsername(name)
@@ -100,10 +132,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
       if (existing.every((record) => record !== undefined)) {
         throw new DfsError('ACCOUNT_EXISTS', `There is an account ${user} already.`)
       }
-      // A record on some nodes only is what a cut-off `add` left. Nobody has a file under it yet, for an
-      // upload needs all four, so a newer one may take its place.
+      const partial = existing.find((record) => record !== undefined)
+      const userKey = partial === undefined ? newUserKey() : await keyOfPartial(partial, password)
       const change = Math.max(0, ...existing.map((record) => record?.change ?? 0)) + 1
-      const records = await recordsFor({ user, password, userKey: newUserKey(), change })
+      const records = await recordsFor({ user, password, userKey, change })
       await replaceRecords(records, as)
     },
 
@@ -144,15 +176,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
 
     async list() {
       const as = operator()
-      const outcomes = await cluster.callEach(cluster.live(), () => ({
-        op: 'account-list',
-        fields: {},
-        as,
-      }))
-      const failure = outcomes.find(({ error }) => error !== undefined)?.error
-      if (failure !== undefined) throw failure
-      if (outcomes.length === 0) requireAllUp(cluster)
-      return [...new Set(outcomes.flatMap(({ value }) => value!.header.users))].sort()
+      const live = cluster.live()
+      if (live.length === 0) requireAllUp(cluster)
+      const lists = await Promise.all(live.map((node) => usersOn(node, as)))
+      return [...new Set(lists.flat())].sort()
     },
   }
 }

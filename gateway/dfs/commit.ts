@@ -14,6 +14,8 @@ export interface CommitContext {
   file: Uint8Array
   /** A version of the file that is known: the new one is made newer, whatever the clock says. */
   after?: Uint8Array | undefined
+  /** The bytes are staged and go into one version only: there is no second try. */
+  isStaged?: boolean
 }
 
 /** Seals the description of a version. */
@@ -46,14 +48,17 @@ export async function prepareAndCommit(
     await abortPrepared(context, version)
     const serious = failures.find(({ code }) => code !== 'STALE_VERSION')
     if (serious !== undefined) throw serious
+    // A newer version was committed while this one was on its way: it took this one's place at once,
+    // as it would have done a moment later. To all who look, this upload came just before it.
+    if (context.isStaged === true) return { file: storedInfo(description, version), isNew: false }
     if (tries === MAX_VERSION_TRIES) throw failures[0]!
     version = newVersion(Date.now(), newestNamed(failures))
   }
 }
 
 /**
- * From here on the upload counts: it is prepared on all four nodes. A node that does not confirm has the
- * bytes and will follow; only when no node confirms is the outcome unknown.
+ * From here on the upload counts: it is prepared on all four nodes. A node that does not confirm
+ * has the bytes and will follow; only when no node confirms is the outcome unknown.
  */
 async function commit(context: CommitContext, version: Uint8Array): Promise<void> {
   const { cluster, file, identity } = context
@@ -68,7 +73,10 @@ async function commit(context: CommitContext, version: Uint8Array): Promise<void
   throw new DfsError('OUTCOME_UNKNOWN', message, { cause: outcomes[0]!.error })
 }
 
-/** Also asked of the nodes that refused: one that did not answer in time may have prepared it all the same. */
+/**
+ * Also asked of the nodes that refused: one that did not answer in time may have prepared it all
+ * the same.
+ */
 async function abortPrepared(context: CommitContext, version: Uint8Array): Promise<void> {
   const { cluster, file, identity } = context
   await cluster.callEach(cluster.live(), () => ({
@@ -90,7 +98,7 @@ async function outcomeOf<T>(node: number, attempt: Promise<T>): Promise<Outcome<
 
 /** The newest version that a refusal names. */
 export function newestNamed(failures: readonly DfsError[]): Uint8Array {
-  const named = failures.map(({ detail }) => Buffer.from(String(detail['newest'] ?? ''), 'hex'))
+  const named = failures.map(({ detail }) => Buffer.from(String(detail.newest ?? ''), 'hex'))
   return (
     named
       .filter((bytes) => bytes.length === VERSION_BYTES)

@@ -1,5 +1,5 @@
-// One framed connection to one node, as its client: requests by number, proofs, answers, time limits.
-// Knows no user's keys beyond the call that brings them, and nothing of files.
+// One framed connection to one node, as its client: requests by number, proofs, answers, time
+// limits. Knows no user's keys beyond the call that brings them, and nothing of files.
 import type { Socket } from 'node:net'
 import {
   authMessage,
@@ -132,7 +132,10 @@ export class NodeConnection implements AsyncDisposable {
     return this.#greeting!.epoch
   }
 
-  /** Sends a request and waits for its one answer. @throws DfsError of the node, NODE_GONE, NODE_TIMEOUT, ABORTED */
+  /**
+   * Sends a request and waits for its one answer.
+   * @throws DfsError of the node, NODE_GONE, NODE_TIMEOUT, ABORTED
+   */
   async request<O extends Op>(call: Call<O>): Promise<Answer<O>> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer<O>>()
     const id = this.#register({
@@ -151,8 +154,8 @@ export class NodeConnection implements AsyncDisposable {
   }
 
   /**
-   * Sends a request whose answer is many frames; resolves after the last. The caller watches for stalls:
-   * `timeoutMs` bounds the whole stream.
+   * Sends a request whose answer is many frames; resolves after the last. The caller watches for
+   * stalls: `timeoutMs` bounds the whole stream.
    */
   async stream<O extends 'read'>(call: Call<O>, reader: StreamReader<O>): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -176,7 +179,9 @@ export class NodeConnection implements AsyncDisposable {
     return this.#limited(id, call, promise)
   }
 
-  /** A number for commands that are answered only when they fail; `onError` is called at most once. */
+  /**
+   * A number for commands that are answered only when they fail; `onError` is called at most once.
+   */
   openChannel(onError: (error: DfsError) => void): number {
     return this.#register({ onResponse: () => ignoreBody, fail: onError })
   }

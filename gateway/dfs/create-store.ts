@@ -1,4 +1,5 @@
-// Puts the DFS client together: links, sign-in, uploads, downloads, listings, accounts, behind `Store`.
+// Puts the DFS client together: links, sign-in, uploads, downloads, listings, accounts, behind
+// `Store`.
 import { readFileSync } from 'node:fs'
 import type { DfcConf } from '@fourfold/conf'
 import { DEFAULT_ROUNDS } from '@fourfold/storage-node/protocol'

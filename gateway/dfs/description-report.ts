@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.ts'
 import type { FoundFile } from './lookup.ts'
 import type { FileDescription } from './store.ts'
 
+/** Where the parts of a found file are; asks no node again. */
 export function describeFile(cluster: Cluster, found: FoundFile): FileDescription {
   const { info, description, current } = found
   const { x, first, rows, rowBytes } = description

@@ -1,5 +1,6 @@
-// The sealed description of a version: the only place where a file's name, size, MD5, type and key are
-// kept, and nodes cannot open it. A CBOR map sealed under the user's entry key, bound to file id and version.
+// The sealed description of a version: the only place where a file's name, size, MD5, type and key
+// are kept, and nodes cannot open it. A CBOR map sealed under the user's entry key, bound to file
+// id and version.
 import type { KeyObject } from 'node:crypto'
 import {
   checkMessage,

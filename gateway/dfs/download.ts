@@ -1,5 +1,6 @@
-// One download: the file is found, the rows that the range touches are fetched as four lanes spread over the
-// live nodes, opened, and handed on. A reader gets right bytes or an error, never wrong ones.
+// One download: the file is found, the rows that the range touches are fetched as four lanes spread
+// over the live nodes, opened, and handed on. A reader gets right bytes or an error, never wrong
+// ones.
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { DfsError, NODE_COUNT, rowCount } from '@fourfold/storage-node/protocol'
 import type { Cluster } from './cluster.ts'
@@ -23,11 +24,14 @@ export interface DownloadContext {
   onLiar(node: string): void
 }
 
-/** An overwrite between the lookup and the read takes the version away; then the newer one is read. */
+/**
+ * An overwrite between the lookup and the read takes the version away; then the newer one is read.
+ */
 const MAX_TRIES = 3
 
 /**
- * Finds the file and its first row; the rest is fetched as `content` is read. Read it, or abort `signal`.
+ * Finds the file and its first row; the rest is fetched as `content` is read. Read it, or abort
+ * `signal`.
  * @throws DfsError FILE_NOT_FOUND, PARTS_UNAVAILABLE, NODES_UNAVAILABLE, NAME_INVALID, BUSY
  */
 export async function download(

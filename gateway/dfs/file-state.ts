@@ -1,5 +1,5 @@
-// What several nodes' entries of one file say together: its newest version, where its copies are, and
-// whether it can be read. Pure functions; who asked the nodes, and how, is not known here.
+// What several nodes' entries of one file say together: its newest version, where its copies are,
+// and whether it can be read. Pure functions; who asked the nodes, and how, is not known here.
 import {
   compareVersions,
   type Entry,
@@ -28,8 +28,8 @@ export interface CurrentVersion {
 }
 
 /**
- * The newest version that any node shows as committed or deleted. A node that still shows it as prepared
- * holds its parts all the same: once committed anywhere, a version is committed.
+ * The newest version that any node shows as committed or deleted. A node that still shows it as
+ * prepared holds its parts all the same: once committed anywhere, a version is committed.
  */
 export function currentVersion(answers: readonly NodeEntries[]): CurrentVersion | undefined {
   let newest: Entry | undefined
@@ -51,7 +51,9 @@ export function currentVersion(answers: readonly NodeEntries[]): CurrentVersion 
   return { entry: newest, copies, partsHeld }
 }
 
-/** Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1. Node n keeps quarters n-1 and n. */
+/**
+ * Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1. Node n keeps quarters n-1 and n.
+ */
 export function copiesMask(partsHeld: readonly number[], x: number): number {
   let mask = 0
   for (let node = 0; node < NODE_COUNT; node++) {

@@ -1,4 +1,5 @@
-// Lets a fixed number of holders in at once; the others wait in order, a bounded number for a bounded time.
+// Lets a fixed number of holders in at once; the others wait in order, a bounded number for a
+// bounded time.
 import { DfsError } from '@fourfold/storage-node/protocol'
 
 export interface GateOptions {

@@ -18,6 +18,7 @@ export interface Identity {
   readonly userKey: KeyObject
 }
 
+/** Keys for a user (folded name): four ClientKeys, node 0..3, and the 32-byte user key. */
 export function createIdentity(options: {
   user: string
   clientKeys: readonly Buffer[]

@@ -22,7 +22,9 @@ export function fileKeysOf(userKey: KeyObject): { nameKey: KeyObject; entryKey: 
   }
 }
 
-/** What a node knows a file by: the first 16 bytes of HMAC-SHA-256(name key, name in NFC, UTF-8). */
+/**
+ * What a node knows a file by: the first 16 bytes of HMAC-SHA-256(name key, name in NFC, UTF-8).
+ */
 export function fileIdOf(nameKey: KeyObject, name: string): Buffer {
   return createHmac('sha256', nameKey).update(name, 'utf8').digest().subarray(0, FILE_ID_BYTES)
 }

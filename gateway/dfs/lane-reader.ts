@@ -1,5 +1,5 @@
-// Streams one lane of a version into the rows that wait for it, from one of the lane's two nodes, and goes
-// on from the twin at the exact row when a node dies, stalls or sends damaged bytes.
+// Streams one lane of a version into the rows that wait for it, from one of the lane's two nodes,
+// and goes on from the twin at the exact row when a node dies, stalls or sends damaged bytes.
 import {
   DfsError,
   type Entry,
@@ -150,7 +150,9 @@ export class LaneReader {
   }
 }
 
-/** The nodes that show lane `lane` of a version, the one that spreads a whole download evenly first. */
+/**
+ * The nodes that show lane `lane` of a version, the one that spreads a whole download evenly first.
+ */
 export function laneSources(lane: number, entry: Entry, partsHeld: readonly number[]): number[] {
   const bit = 1 << (partOfLane(lane, entry) - 1)
   return nodesOfLane(lane, entry.first).filter((node) => (partsHeld[node]! & bit) !== 0)

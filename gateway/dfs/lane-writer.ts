@@ -1,5 +1,6 @@
 // Sends the sealed rows of one upload to the four nodes, as fast as the slowest of them takes them.
-// Each row's bytes leave twice, from one buffer, which is given back when both sockets are done with it.
+// Each row's bytes leave twice, from one buffer, which is given back when both sockets are done
+// with it.
 import { crc32 } from 'node:zlib'
 import { type DfsError, lanesOfNode, NODE_COUNT } from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster } from './cluster.ts'
@@ -23,7 +24,6 @@ export interface LaneWriterOptions {
   first: number
   /** Plaintext bytes, where known: lets a node refuse early for want of disk. */
   sizeBytes?: number | undefined
-  signal?: AbortSignal | undefined
 }
 
 interface NodeChannel {
@@ -54,7 +54,10 @@ export class LaneWriter {
     this.#options = options
   }
 
-  /** Queues a row at all nodes and waits until each has room again. @throws DfsError of the first node that fails */
+  /**
+   * Queues a row at all nodes and waits until each has room again.
+   * @throws DfsError of the first node that fails
+   */
   async write(row: number, sealed: SealedRow): Promise<void> {
     for (const [lane, { lengthBytes, crc }] of sealed.pieces.entries())
       addPiece(this.sums[lane]!, lengthBytes, crc)
@@ -74,7 +77,6 @@ export class LaneWriter {
       throw this.#failure ?? error
     })
     if (this.#failure !== undefined) throw this.#failure
-    this.#options.signal?.throwIfAborted()
   }
 
   /** The sums of the two lanes that `node` keeps, in the order of its messages. */

@@ -1,8 +1,8 @@
 // When the bytes of a large buffer may be given back at once instead of waiting for the collector.
-// This module alone detaches buffers: V8 answers tens of megabytes of dead external memory per second with
-// full collections, and giving them back early nearly halves the gateway's time per byte. The price is
-// that a use after release is an error, so a buffer is lent with the number of its holders, and is
-// given back only when each of them has said so.
+// This module alone detaches buffers: V8 answers tens of megabytes of dead external memory per
+// second with full collections, and giving them back early nearly halves the gateway's time per
+// byte. The price is that a use after release is an error, so a buffer is lent with the number of
+// its holders, and is given back only when each of them has said so.
 
 /** A buffer lent to `holders` users. */
 export class Lease {

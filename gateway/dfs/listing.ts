@@ -6,7 +6,10 @@ import type { Identity } from './identity.ts'
 import type { FileInfo, Listing, ListQuery } from './store.ts'
 import { UserFiles } from './user-files.ts'
 
-/** Files remembered over all users, about 1 KB each; the users that listed least lately are forgotten first. */
+/**
+ * Files remembered over all users, about 1 KB each; the users that listed least lately are
+ * forgotten first.
+ */
 const MAX_REMEMBERED_FILES = 1_000_000
 const MAX_LIMIT = 1000
 
@@ -15,6 +18,7 @@ type Row = { key: string } & (
   | { folder: Listing['folders'][number]; file?: undefined }
 )
 
+/** Listings of all users of this process, with what they remember between pages. */
 export function createListings(cluster: Cluster) {
   const users = new Map<string, UserFiles>()
 

@@ -1,6 +1,12 @@
-// Finds one file: asks all live nodes for its entries, and takes the bytes of a small file along from two
-// opposite nodes, which together hold all four parts, in the same round trip.
-import { DfsError, type Entry, laneOfPart, NODE_COUNT } from '@fourfold/storage-node/protocol'
+// Finds one file: asks all live nodes for its entries, and takes the bytes of a small file along
+// from two opposite nodes, which together hold all four parts, in the same round trip.
+import {
+  compareVersions,
+  DfsError,
+  type Entry,
+  laneOfPart,
+  NODE_COUNT,
+} from '@fourfold/storage-node/protocol'
 import { type Cluster, joinNames } from './cluster.ts'
 import { type Description, openDescription } from './description.ts'
 import { checkFileName } from './file-name.ts'
@@ -47,18 +53,45 @@ export async function lookup(
   if (description.name !== name) {
     throw new DfsError('DAMAGED', 'A node answered with the entry of another file.')
   }
+  // What was sealed is believed; the same numbers beside it are the node's word only.
+  const { x, first, rows } = description
+  current.entry = { ...current.entry, x, first, rows }
+  finishCommit(cluster, identity, { current, answers })
   const answered = answers.map(({ node }) => node)
   const info = fileInfo(description, current, answered)
   return { info, description, current, pieces: piecesOf(current.entry, answers) }
 }
 
-/** The newest version of a name, also where it is that of a deletion. @throws DfsError as `lookup` */
+/**
+ * The newest version of a name, also where it is that of a deletion.
+ * @throws DfsError as `lookup`
+ */
 export async function newestVersion(
   cluster: Cluster,
   identity: Identity,
   request: LookupRequest,
 ): Promise<Uint8Array | undefined> {
   return currentVersion(await askNodes(cluster, identity, request))?.entry.version
+}
+
+/**
+ * A node that still shows a committed version as prepared has missed the commit: it is told again, and
+ * nobody waits for it.
+ */
+function finishCommit(
+  cluster: Cluster,
+  identity: Identity,
+  { current, answers }: { current: CurrentVersion; answers: readonly NodeAnswer[] },
+): void {
+  const { file, version } = current.entry
+  const isBehind = ({ entries }: NodeAnswer) =>
+    entries.some((e) => e.state === 'prepared' && compareVersions(e.version, version) === 0)
+  const behind = answers.filter(isBehind).map(({ node }) => node)
+  void cluster.callEach(behind, () => ({
+    op: 'commit',
+    fields: { file, version },
+    as: { by: 'user', identity },
+  }))
 }
 
 /** As `lookup`, for callers who need the file. @throws DfsError FILE_NOT_FOUND too */
@@ -72,7 +105,10 @@ export async function lookupExisting(
   return found
 }
 
-/** @throws DfsError PARTS_UNAVAILABLE naming parts and nodes, where a part of the file is out of reach */
+/**
+ * @throws DfsError PARTS_UNAVAILABLE naming parts and nodes, where a part of the file is out of
+ * reach
+ */
 export function requireReadable(info: FileInfo): void {
   if (info.state !== 'insufficient') return
   const { missingParts: parts, missingNodes: nodes } = info
@@ -91,7 +127,10 @@ interface NodeAnswer extends NodeEntries {
   body: Buffer[]
 }
 
-/** What each live node says; a node that fails says nothing. @throws DfsError AUTH_FAILED where all refuse */
+/**
+ * What each live node says; a node that fails says nothing.
+ * @throws DfsError AUTH_FAILED where all refuse
+ */
 async function askNodes(
   cluster: Cluster,
   identity: Identity,
@@ -131,7 +170,8 @@ function piecesOf(entry: Entry, answers: readonly NodeAnswer[]): (Buffer | undef
   for (const { entries, parts, body } of answers) {
     // The parts are those of the node's own newest version, which may be an older one.
     const isSame = entries.some(
-      ({ state, version }) => state === 'committed' && Buffer.compare(version, entry.version) === 0,
+      ({ state, version }) =>
+        state === 'committed' && compareVersions(version, entry.version) === 0,
     )
     if (!isSame || parts.length !== body.length) continue
     for (const [at, part] of parts.entries()) pieces[laneOfPart(part, entry)] = body[at]

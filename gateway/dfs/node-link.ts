@@ -1,5 +1,6 @@
-// The standing link to one node: one connection for small commands, kept up by pings and reconnects,
-// and a pool of connections for bulk. Knows whether the node is up and tells whoever asked to know.
+// The standing link to one node: one connection for small commands, kept up by pings and
+// reconnects, and a pool of connections for bulk. Knows whether the node is up and tells whoever
+// asked to know.
 import { DfsError, nodeName } from '@fourfold/storage-node/protocol'
 import { NodeConnection } from './connection.ts'
 import type { NodeAddress } from './node-socket.ts'

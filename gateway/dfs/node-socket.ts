@@ -1,4 +1,5 @@
-// The socket to a node: plain TCP or TLS under the same frames, read into one buffer that is used again.
+// The socket to a node: plain TCP or TLS under the same frames, read into one buffer that is used
+// again.
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 

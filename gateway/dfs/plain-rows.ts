@@ -1,4 +1,5 @@
-// Gathers a stream of any-sized buffers into rows of plaintext. One row is held at a time, in one buffer.
+// Gathers a stream of any-sized buffers into rows of plaintext. One row is held at a time, in one
+// buffer.
 import { ROW_BYTES } from '@fourfold/storage-node/protocol'
 
 export interface PlainRow {
@@ -9,8 +10,8 @@ export interface PlainRow {
 }
 
 /**
- * Rows of `ROW_BYTES`, the last one shorter (or empty, for an empty source). `onBytes` is called with every
- * buffer of the source, once and in order, before its bytes are in a row.
+ * Rows of `ROW_BYTES`, the last one shorter (or empty, for an empty source). `onBytes` is called
+ * with every buffer of the source, once and in order, before its bytes are in a row.
  */
 export async function* plainRows(
   source: AsyncIterable<Uint8Array>,

@@ -1,4 +1,5 @@
-// Deletes a file: a tombstone, newer than every version, on the nodes that answer; three at the least.
+// Deletes a file: a tombstone, newer than every version, on the nodes that answer; three at the
+// least.
 import { DfsError, newVersion } from '@fourfold/storage-node/protocol'
 import { type Cluster, joinNames } from './cluster.ts'
 import { newestNamed } from './commit.ts'
@@ -7,7 +8,10 @@ import { fileIdOf } from './keys.ts'
 import { lookupExisting } from './lookup.ts'
 import type { WriteCondition } from './store.ts'
 
-/** Any set of nodes that can read a file has two; with three told, one of those two knows of the deletion. */
+/**
+ * Any set of nodes that can read a file has two; with three told, one of those two knows of the
+ * deletion.
+ */
 const LEAST_NODES = 3
 const MAX_VERSION_TRIES = 5
 

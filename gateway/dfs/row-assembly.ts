@@ -1,5 +1,5 @@
-// The rows of one download between the lanes that fill them and the reader that takes them: each row's
-// sealed bytes are put together in one buffer, a few rows ahead of the reader and no more.
+// The rows of one download between the lanes that fill them and the reader that takes them: each
+// row's sealed bytes are put together in one buffer, a few rows ahead of the reader and no more.
 import {
   type DfsError,
   NODE_COUNT,

@@ -1,8 +1,9 @@
 // One row of a file: sealed with AES-256-GCM, cut into four pieces, and opened again (DESIGN §3).
-// The nonce is a counter under a key that no other version has, so no nonce ever seals two plaintexts:
-//   nonce = row(8) attempt(2) flags(1) zero(1)        ; numbers big-endian, flags bit 0: the last row
-// The row number and the last-row flag are in the nonce, so a row that is moved, dropped, doubled or
-// cut off does not open.
+// The nonce is a counter under a key that no other version has, so no nonce ever seals two
+// plaintexts:
+//   nonce = row(8) attempt(2) flags(1) zero(1)   ; numbers big-endian, flags bit 0: the last row
+// The row number and the last-row flag are in the nonce, so a row that is moved, dropped, doubled
+// or cut off does not open.
 import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { NODE_COUNT, pieceBytes, pieceOffset, TAG_BYTES } from '@fourfold/storage-node/protocol'
@@ -37,7 +38,9 @@ export function sealRow(key: KeyObject, position: RowPosition, plain: Uint8Array
   return { ciphertext, pieces: cut(ciphertext, cipher.getAuthTag()) }
 }
 
-/** The plaintext of a sealed row in a buffer of its own, or undefined where the tag does not match. */
+/**
+ * The plaintext of a sealed row in a buffer of its own, or undefined where the tag does not match.
+ */
 export function openRow(key: KeyObject, position: RowPosition, sealed: Buffer): Buffer | undefined {
   const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(position))
   const tagAt = sealed.length - TAG_BYTES

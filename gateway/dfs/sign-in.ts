@@ -1,6 +1,7 @@
 // From a name and a password to an Identity: salt, derivation off the event loop, proof, user key.
-// Remembers derived identities for a while, keyed so that no password can be read back from memory's
-// keys, and limits how many derivations run at once, for each costs a tenth of a second of a core.
+// Remembers derived identities for a while, keyed so that no password can be read back from
+// memory's keys, and limits how many derivations run at once, for each costs a tenth of a second of
+// a core.
 import { createHmac, randomBytes } from 'node:crypto'
 import {
   clientKey,
@@ -48,6 +49,7 @@ export interface DerivedKeys {
 
 export type SignIn = ReturnType<typeof createSignIn>
 
+/** Sign-in against `cluster`, with its memory of identities and its limits. */
 export function createSignIn(options: SignInOptions) {
   const { cluster } = options
   const secret = randomBytes(32)
@@ -78,8 +80,8 @@ export function createSignIn(options: SignInOptions) {
   }
 
   /**
-   * What the nodes say of a user's salt. Where they differ (a node was emptied, a change of password is
-   * under way) the answer of most nodes is taken.
+   * What the nodes say of a user's salt. Where they differ (a node was emptied, a change of
+   * password is under way) the answer of most nodes is taken.
    */
   async function saltOf(
     user: string,

@@ -1,5 +1,6 @@
-// The DFS client as its callers see it: HTTP plugins, the terminal and tests use this and nothing below.
-// Knows no HTTP. Every method takes limits from the conf or an AbortSignal, and throws DfsError only.
+// The DFS client as its callers see it: HTTP plugins, the terminal and tests use this and nothing
+// below. Knows no HTTP. Every method takes limits from the conf or an AbortSignal, and throws
+// DfsError only.
 import type { Identity } from './identity.ts'
 
 /** State of one file: all eight copies here; readable with fewer; not readable now. */
@@ -8,7 +9,10 @@ export type FileState = 'complete' | 'degraded' | 'insufficient'
 export interface FileInfo {
   name: string
   sizeBytes: number
-  /** When the content last changed, milliseconds since 1970 (the version's time unless the uploader said). */
+  /**
+   * When the content last changed, milliseconds since 1970 (the version's time unless the uploader
+   * said).
+   */
   modifiedMs: number
   /** Media type as uploaded, or `application/octet-stream`. */
   type: string
@@ -16,12 +20,18 @@ export interface FileInfo {
   md5: string
   /** Version id, 32 hex digits. */
   version: string
-  /** Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1 (q = 0..3). 255: all copies here. */
+  /**
+   * Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1 (q = 0..3). 255: all copies
+   * here.
+   */
   copies: number
   state: FileState
   /** Parts (1..4) of which no live node has a copy; empty unless insufficient. */
   missingParts: number[]
-  /** Nodes that are down and would bring `missingParts` back, e.g. `['DFS3', 'DFS4']`; empty: the parts are gone. */
+  /**
+   * Nodes that are down and would bring `missingParts` back, e.g. `['DFS3', 'DFS4']`; empty: the
+   * parts are gone.
+   */
   missingNodes: string[]
 }
 
@@ -31,7 +41,10 @@ export interface FileDescription extends FileInfo {
   first: number
   rows: number
   rowBytes: number
-  /** Per part 1..4: its bytes, and its two nodes with whether the copy is there now (null: node down). */
+  /**
+   * Per part 1..4: its bytes, and its two nodes with whether the copy is there now (null: node
+   * down).
+   */
   parts: { part: number; sizeBytes: number; copies: { node: string; isHere: boolean | null }[] }[]
 }
 
@@ -62,14 +75,20 @@ export interface Listing {
   missingNodes: string[]
 }
 
-/** When a write is refused with PRECONDITION_FAILED: unless absent, or unless its MD5 is one of these. */
+/**
+ * When a write is refused with PRECONDITION_FAILED: unless absent, or unless its MD5 is one of
+ * these.
+ */
 export type WriteCondition = { kind: 'absent' } | { kind: 'match'; md5s: string[] | 'any' }
 
 export interface UploadRequest {
   name: string
   /** The content. Read once, in order; not read at all before the nodes are known to be up. */
   source: AsyncIterable<Uint8Array>
-  /** Declared length, bytes: checked at the end (LENGTH_MISMATCH); lets one-row files be known early. */
+  /**
+   * Declared length, bytes: checked at the end (LENGTH_MISMATCH); lets one-row files be known
+   * early.
+   */
   sizeBytes?: number
   /** Expected MD5, 16 bytes: checked before commit (DIGEST_MISMATCH). */
   md5?: Uint8Array
@@ -95,7 +114,9 @@ export interface ByteRange {
 
 export interface DownloadRequest {
   name: string
-  /** Decides what to send once the file is known (for conditional and range requests). Default: all. */
+  /**
+   * Decides what to send once the file is known (for conditional and range requests). Default: all.
+   */
   choose?: (file: FileInfo) => ByteRange | 'all' | 'nothing'
   signal?: AbortSignal
 }
@@ -161,7 +182,10 @@ export interface Store {
 
 /** What the operator does with the cluster key, and users with their own password. */
 export interface Accounts {
-  /** On all four nodes or not at all. @throws ACCOUNT_EXISTS, FORBIDDEN, USERNAME_INVALID, PASSWORD_INVALID */
+  /**
+   * On all four nodes or not at all.
+   * @throws ACCOUNT_EXISTS, FORBIDDEN, USERNAME_INVALID, PASSWORD_INVALID
+   */
   add(account: { user: string; password: string }): Promise<void>
   /** Rewraps the user key; needs the old password, without which nothing opens the files. */
   changePassword(change: { user: string; oldPassword: string; newPassword: string }): Promise<void>

@@ -1,4 +1,5 @@
-// Makes wrong passwords cost time: one try at a time for each user and address, each later than the last.
+// Makes wrong passwords cost time: one try at a time for each user and address, each later than the
+// last.
 import { DfsError } from '@fourfold/storage-node/protocol'
 import { LRUCache } from 'lru-cache'
 import { Gate } from './gate.ts'
@@ -17,13 +18,14 @@ interface Track {
   gate: Gate
 }
 
+/** A throttle with its own bounded memory of who failed. */
 export function createThrottle() {
   const tracks = new LRUCache<string, Track>({ max: MAX_TRACKED, ttl: FORGET_MS })
 
   return {
     /**
-     * Runs `attempt`, alone among those of this user and address and after the delay that failures earned.
-     * What it throws as AUTH_FAILED counts as a failure; a success clears the count.
+     * Runs `attempt`, alone among those of this user and address and after the delay that failures
+     * earned. What it throws as AUTH_FAILED counts as a failure; a success clears the count.
      * @throws DfsError AUTH_THROTTLED when too many wait already
      */
     async run<T>(key: string, attempt: () => Promise<T>): Promise<T> {

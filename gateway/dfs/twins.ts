@@ -1,5 +1,6 @@
-// What to do when all pieces of a row passed their CRC-32 and the row does not open: one node lied, or a
-// disk changed piece and checksum together. Both copies of each piece are fetched and every combination is tried.
+// What to do when all pieces of a row passed their CRC-32 and the row does not open: one node lied,
+// or a disk changed piece and checksum together. Both copies of each piece are fetched and every
+// combination is tried.
 import {
   DfsError,
   type Entry,

@@ -1,5 +1,6 @@
-// One upload from the first byte to the acknowledgement: rows are gathered, sealed, sent to all four nodes,
-// prepared on all four, and then committed on all four. What is not committed leaves nothing behind.
+// One upload from the first byte to the acknowledgement: rows are gathered, sealed, sent to all
+// four nodes, prepared on all four, and then committed on all four. What is not committed leaves
+// nothing behind.
 import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import {
   DfsError,
@@ -11,6 +12,7 @@ import {
   UPLOAD_ID_BYTES,
   versionTimeMs,
 } from '@fourfold/storage-node/protocol'
+import { abortable } from './abortable.ts'
 import type { Cluster } from './cluster.ts'
 import { prepareAndCommit } from './commit.ts'
 import { ContentDigest } from './content-digest.ts'
@@ -66,7 +68,7 @@ export async function upload(
     condition,
   }
   const digest = new ContentDigest(request)
-  const rows = plainRows(request.source, (bytes) => {
+  const rows = plainRows(abortable(request.source, request.signal), (bytes) => {
     digest.update(bytes)
     request.onProgress?.(digest.sizeBytes)
   })
@@ -106,8 +108,8 @@ async function storeLarge(
   const { cluster, identity, request } = context
   const first = rotationOf(createHash('md5').update(firstRow.plain).digest())
   const id = randomBytes(UPLOAD_ID_BYTES)
-  const { sizeBytes, signal } = request
-  const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes, signal })
+  const { sizeBytes } = request
+  const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes })
   try {
     await writer.write(firstRow.row, sealPlainRow(context, firstRow))
     for await (const row of rest) await writer.write(row.row, sealPlainRow(context, row))
@@ -171,7 +173,10 @@ function sealPlainRow(context: UploadContext, { row, plain, isLast }: PlainRow):
   return sealRow(context.rowKey, { row, attempt: 0, isLast }, plain)
 }
 
-/** What the nodes are to check at prepare, from what the caller asks. @throws DfsError PRECONDITION_FAILED */
+/**
+ * What the nodes are to check at prepare, from what the caller asks.
+ * @throws DfsError PRECONDITION_FAILED
+ */
 async function nodeCondition(
   cluster: Cluster,
   identity: Identity,

@@ -1,5 +1,5 @@
-// One user's files as the gateway remembers them between listings: what each node said last, by the node's
-// change cursor, so that a listing asks the nodes only for what has changed since.
+// One user's files as the gateway remembers them between listings: what each node said last, by the
+// node's change cursor, so that a listing asks the nodes only for what has changed since.
 import {
   checkMessage,
   compareVersions,
@@ -18,7 +18,10 @@ import type { FileInfo } from './store.ts'
 
 const EntryPage = Type.Array(Entry)
 
-/** What one node said last of one file: its newest committed or deleted entry, and its newest prepared one. */
+/**
+ * What one node said last of one file: its newest committed or deleted entry, and its newest
+ * prepared one.
+ */
 interface NodeRecord {
   settled: Entry | undefined
   prepared: Entry | undefined
@@ -46,8 +49,10 @@ export class UserFiles {
   }
 
   /**
-   * Brings the memory up to what the live nodes say now; answers which nodes contributed. One refresh at a time.
-   * @throws DfsError AUTH_FAILED where every node refuses the identity, NODES_UNAVAILABLE where none answers
+   * Brings the memory up to what the live nodes say now; answers which nodes contributed. One
+   * refresh at a time.
+   * @throws DfsError AUTH_FAILED where every node refuses the identity, NODES_UNAVAILABLE where
+   *   none answers
    */
   refresh(cluster: Cluster, identity: Identity, signal?: AbortSignal): Promise<number[]> {
     const next = this.#refreshing.then(() => this.#refresh(cluster, identity, signal))
@@ -65,7 +70,9 @@ export class UserFiles {
       })
       const current = currentVersion(answers)
       if (current === undefined || current.entry.state === 'deleted') continue
-      yield fileInfo(describe(record, current, identity), current, live)
+      const description = describe(record, current, identity)
+      current.entry = { ...current.entry, x: description.x }
+      yield fileInfo(description, current, live)
     }
   }
 

@@ -13,8 +13,8 @@ export function prefersHtml(headers: IncomingHttpHeaders): boolean {
 }
 
 /**
- * Whether a browser asks, be it for a page, a picture or a script's data. A browser that is answered
- * `WWW-Authenticate: Basic` opens a window of its own, over our page.
+ * Whether a browser asks, be it for a page, a picture or a script's data. A browser that is
+ * answered `WWW-Authenticate: Basic` opens a window of its own, over our page.
  */
 export function isBrowser(headers: IncomingHttpHeaders): boolean {
   return (

@@ -1,5 +1,5 @@
-// Puts the HTTP face together: one Fastify instance with every plugin, ready to listen, not listening.
-// Assumes a store that is open; closes nothing that it did not make.
+// Puts the HTTP face together: one Fastify instance with every plugin, ready to listen, not
+// listening. Assumes a store that is open; closes nothing that it did not make.
 import helmet from '@fastify/helmet'
 import secureSession from '@fastify/secure-session'
 import swagger from '@fastify/swagger'
@@ -61,7 +61,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     // Requests are logged by hand, without addresses: see logRequest.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: JSON_LIMIT_BYTES,
-    trustProxy: conf.gateway.trust_proxy,
+    // One hop: what a client itself says of its address counts for nothing.
+    trustProxy: conf.gateway.trust_proxy ? 1 : false,
     serverFactory: createHttpServer,
     clientErrorHandler: answerBadBytes,
     forceCloseConnections: false,
@@ -82,6 +83,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   await app.register(helmet, securityHeaders(publicUrl))
   await app.register(secureSession, cookieOptions(options))
   app.addHook('preParsing', sendContinue)
+  // What users have is in nobody's cache; files and assets say otherwise themselves.
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+  })
   app.addHook('onResponse', logRequest)
   await app.register(swagger, openApi(publicUrl))
   if (conf.gateway.metrics) await metricsRoute(app, { store })

@@ -1,5 +1,6 @@
-// Who is asking, on every request: the name and password of Basic auth (RFC 7617), or the cookie that
-// a sign-in left. Puts `signedIn` on the request. Whether they are right is the store's to say.
+// Who is asking, on every request: the name and password of Basic auth (RFC 7617), or the cookie
+// that a sign-in left. Puts `signedIn` on the request. Whether they are right is the store's to
+// say.
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
 import { exportIdentity, type Identity, importIdentity } from '../dfs/identity.ts'
@@ -35,8 +36,10 @@ export interface AuthOptions {
 export const WRONG_CREDENTIALS = "That name and password don't match."
 
 /**
- * An onRequest hook that sets `signedIn` where credentials are given and leaves it null where none are.
- * @throws DfsError AUTH_FAILED, AUTH_THROTTLED, ORIGIN_REFUSED, BAD_REQUEST, NODES_UNAVAILABLE, BUSY
+ * An onRequest hook that sets `signedIn` where credentials are given and leaves it null where
+ * none are.
+ * @throws DfsError AUTH_FAILED, AUTH_THROTTLED, ORIGIN_REFUSED, BAD_REQUEST, NODES_UNAVAILABLE,
+ *   BUSY
  */
 export function createIdentify({ store, publicUrl }: AuthOptions) {
   return async function identify(request: FastifyRequest): Promise<void> {
@@ -55,7 +58,10 @@ export function createIdentify({ store, publicUrl }: AuthOptions) {
   }
 }
 
-/** An onRequest hook for doors that are open to users only. @throws DfsError AUTH_REQUIRED and above */
+/**
+ * An onRequest hook for doors that are open to users only.
+ * @throws DfsError AUTH_REQUIRED and above
+ */
 export function createRequireUser(options: AuthOptions) {
   const identify = createIdentify(options)
   return async function requireUser(request: FastifyRequest): Promise<void> {
@@ -83,8 +89,8 @@ function cookieIdentity(request: FastifyRequest): Identity | undefined {
 }
 
 /**
- * RFC 7617 section 2: scheme without regard to case, base64 of `user:password`; the user holds no colon,
- * the password may. Other schemes count as no credentials.
+ * RFC 7617 section 2: scheme without regard to case, base64 of `user:password`; the user holds no
+ * colon, the password may. Other schemes count as no credentials.
  * @throws DfsError BAD_REQUEST where the scheme is Basic and the rest is not
  */
 export function basicCredentials(
@@ -100,7 +106,10 @@ export function basicCredentials(
   return { user: text.slice(0, colon), password: text.slice(colon + 1) }
 }
 
-/** Older clients send Latin-1; a name or password that is no UTF-8 is read so (RFC 7617 section 2.1). */
+/**
+ * Older clients send Latin-1; a name or password that is no UTF-8 is read so (RFC 7617 section
+ * 2.1).
+ */
 function decodeUtf8(bytes: Buffer): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)

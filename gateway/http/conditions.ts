@@ -42,8 +42,9 @@ export function judgeRead(headers: ConditionHeaders, file: Validators): Verdict 
 }
 
 /**
- * Step 5: whether a Range header counts. Section 13.1.5: an entity tag compares strongly, a date only
- * exactly, and only where it is a strong validator (section 8.8.2.2: a second older than `nowMs`).
+ * Step 5: whether a Range header counts. Section 13.1.5: an entity tag compares strongly, a date
+ * only exactly, and only where it is a strong validator (section 8.8.2.2: a second older than
+ * `nowMs`).
  */
 export function rangeApplies(headers: ConditionHeaders, file: Validators, nowMs: number): boolean {
   const ifRange = headers['if-range']
@@ -54,8 +55,8 @@ export function rangeApplies(headers: ConditionHeaders, file: Validators, nowMs:
 }
 
 /**
- * The condition of a write, for the store to hold at commit. `stat` is asked only where a header cannot
- * be told without the present file; undefined is a file that does not exist.
+ * The condition of a write, for the store to hold at commit. `stat` is asked only where a header
+ * cannot be told without the present file; undefined is a file that does not exist.
  * @throws DfsError PRECONDITION_FAILED where it already fails
  */
 export async function writeCondition(

@@ -91,8 +91,9 @@ export interface Failure {
 const RETRY_AFTER_S = 5
 
 /**
- * Gives anything thrown as what HTTP answers. Fastify's own errors carry a `statusCode`; below 500 their
- * sentence is about the request and may be told, anything else that is no DfsError is INTERNAL and is not.
+ * Gives anything thrown as what HTTP answers. Fastify's own errors carry a `statusCode`; below
+ * 500 their sentence is about the request and may be told, anything else that is no DfsError is
+ * INTERNAL and is not.
  */
 export function toFailure(thrown: unknown): Failure {
   const error = thrown instanceof DfsError ? thrown : fromFastify(thrown)

@@ -1,5 +1,5 @@
-// GET and HEAD of a file: conditions, one range, and the bytes at the client's pace. Decides with the pure
-// functions beside it; how the bytes come together is the store's.
+// GET and HEAD of a file: conditions, one range, and the bytes at the client's pace. Decides with
+// the pure functions beside it; how the bytes come together is the store's.
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ByteRange, FileInfo, Store } from '../dfs/store.ts'
@@ -26,8 +26,10 @@ interface Answer {
 }
 
 /**
- * Answers the request. Once bytes flow the reply is ours (hijacked): a failure then breaks the connection.
- * @throws DfsError FILE_NOT_FOUND, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE, PARTS_UNAVAILABLE and others
+ * Answers the request. Once bytes flow the reply is ours (hijacked): a failure then breaks the
+ * connection.
+ * @throws DfsError FILE_NOT_FOUND, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE, PARTS_UNAVAILABLE
+ *   and others
  */
 export async function sendFile(
   request: FastifyRequest,
@@ -56,14 +58,14 @@ export async function sendFile(
     throw refusal ?? new DfsError('INTERNAL', 'The store chose without asking.')
   }
   const { status, headers, sizeBytes } = answer
-  reply.code(status).headers(headers)
   if (answer.send === 'nothing') {
     if (status !== 304) reply.header('content-length', String(sizeBytes))
-    return reply.send()
+    return reply.code(status).headers(headers).send()
   }
   const content = download.content[Symbol.asyncIterator]()
+  // While this can fail, the reply must not carry the file's header fields.
   const first = await content.next()
-  reply.header('content-length', String(sizeBytes))
+  reply.headers(headers).header('content-length', String(sizeBytes))
   reply.hijack()
   for (const [field, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) reply.raw.setHeader(field, value)

@@ -1,5 +1,5 @@
-// POST of a multipart form: any number of files in any order, each streamed to the store before the next
-// is read. What is complete stays, also where a later file fails; the answer says so.
+// POST of a multipart form: any number of files in any order, each streamed to the store before
+// the next is read. What is complete stays, also where a later file fails; the answer says so.
 
 import type { MultipartFile } from '@fastify/multipart'
 import { DfsError, toDfsError } from '@fourfold/storage-node/protocol'
@@ -11,6 +11,7 @@ import { bodyEnded, readBody, within, withSource } from './request-body.ts'
 import { folderPrefix, nameFromForm } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
 import { fileJson } from './schemas.ts'
+import { askForBody } from './server.ts'
 
 export interface FormOptions {
   store: Store
@@ -21,8 +22,8 @@ export interface FormOptions {
 
 /**
  * The files that the form brought, stored.
- * @throws DfsError FORM_INVALID, IDLE_TIMEOUT, ABORTED, and what the store throws, each with the files
- * that are stored all the same in `detail.files`
+ * @throws DfsError FORM_INVALID, IDLE_TIMEOUT, ABORTED, and what the store throws, each with the
+ *   files that are stored all the same in `detail.files`
  */
 export async function storeForm(
   request: FastifyRequest,
@@ -32,10 +33,13 @@ export async function storeForm(
   const { store, stallTimeoutMs } = options
   if (!request.isMultipart())
     throw new DfsError('FORM_INVALID', 'The request is no multipart form.')
+  if (!/;\s*boundary=/i.test(request.headers['content-type'] ?? ''))
+    throw new DfsError('FORM_INVALID', 'The Content-Type of the form names no boundary.')
   const identity = identityOf(request)
   const signal = abortOnClose(reply.raw)
   const stored: FileInfo[] = []
   let folder = folderPrefix(options.folder)
+  askForBody(request, reply)
   const parts = request.parts()
   try {
     while (true) {

@@ -1,5 +1,5 @@
-// PUT of one file: the raw body as it comes, of any type and length, to the store. Reads the header fields
-// that say what to expect of it; how the bytes are kept is the store's.
+// PUT of one file: the raw body as it comes, of any type and length, to the store. Reads the
+// header fields that say what to expect of it; how the bytes are kept is the store's.
 import { DfsError, MAX_TYPE_BYTES } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Store, UploadRequest, UploadResult } from '../dfs/store.ts'
@@ -8,6 +8,7 @@ import { writeCondition } from './conditions.ts'
 import { bodyEnded, readBody, withSource } from './request-body.ts'
 import { abortOnClose } from './response-body.ts'
 import { isMediaType } from './served-file.ts'
+import { askForBody } from './server.ts'
 
 const MD5_BYTES = 16
 
@@ -36,7 +37,8 @@ export async function storeBody(
   if (md5 !== undefined) upload.md5 = md5
   if (type !== undefined) upload.type = type
   if (condition !== undefined) upload.condition = condition
-  const body = readBody(request.raw, { stallTimeoutMs, toError: bodyEnded })
+  const onStart = () => askForBody(request, reply)
+  const body = readBody(request.raw, { stallTimeoutMs, toError: bodyEnded, onStart })
   return await withSource(body, (source) => store.upload(identity, { ...upload, source }))
 
   async function statOrNothing() {
@@ -49,7 +51,10 @@ export async function storeBody(
   }
 }
 
-/** A type that can be kept with the file; undefined where none is given. @throws DfsError BAD_REQUEST */
+/**
+ * A type that can be kept with the file; undefined where none is given.
+ * @throws DfsError BAD_REQUEST
+ */
 export function mediaTypeOf(header: string | undefined): string | undefined {
   const type = header?.trim()
   if (type === undefined || type === '') return undefined

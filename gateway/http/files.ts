@@ -1,4 +1,5 @@
-// The face for files: which address and method does what, who may, and what must hold before a body is read.
+// The face for files: which address and method does what, who may, and what must hold before a
+// body is read.
 import multipart from '@fastify/multipart'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -70,6 +71,7 @@ export async function fileRoutes(app: App, options: FileOptions): Promise<void> 
       '/files',
       {
         onRequest: requireUploads,
+        config: { isStreamed: true },
         schema: {
           summary: 'Store the files of a form.',
           consumes: ['multipart/form-data'],
@@ -106,7 +108,7 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
       if (prefersHtml(request.headers)) return reply.redirect(`${views.base}/`, 303)
       const query: ListQuery = { ...request.query, signal: abortOnClose(reply.raw) }
       const listing = await store.list(identityOf(request), query)
-      return reply.header('cache-control', 'no-store').send(listingJson(listing))
+      return reply.send(listingJson(listing))
     },
   )
 
@@ -126,7 +128,7 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
       }
       const signal = abortOnClose(reply.raw)
       const description = await store.describe(identityOf(request), name, signal)
-      return reply.header('cache-control', 'no-store').send(descriptionJson(description))
+      return reply.send(descriptionJson(description))
     },
   })
 
@@ -165,6 +167,7 @@ function putRoute(
     `${PREFIX}*`,
     {
       onRequest: requireUploads,
+      config: { isStreamed: true },
       schema: {
         summary: 'Store the body as a file.',
         response: { 200: fileSchema, 201: fileSchema, ...problemResponses },
@@ -173,7 +176,7 @@ function putRoute(
     async (request, reply) => {
       const name = nameFromTarget(request.raw.url ?? '', PREFIX)
       const { file, isNew } = await storeBody(request, reply, { store, name, stallTimeoutMs })
-      reply.header('etag', `"${file.md5}"`).header('cache-control', 'no-store')
+      reply.header('etag', `"${file.md5}"`)
       if (!isNew) return reply.code(200).send(fileJson(file))
       const location = `${views.base}${PREFIX}${nameToPath(file.name)}`
       return reply.code(201).header('location', location).send(fileJson(file))

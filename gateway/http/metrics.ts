@@ -1,5 +1,5 @@
-// Counters of the HTTP face in Prometheus' text format, for GET /metrics where the conf allows it. Labels are
-// route patterns and statuses: nothing that names a user or a file.
+// Counters of the HTTP face in Prometheus' text format, for GET /metrics where the conf allows
+// it. Labels are route patterns and statuses: nothing that names a user or a file.
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 

@@ -1,5 +1,5 @@
-// What is known of the four nodes: once as JSON, or as server-sent events while a page is open. And whether
-// this gateway lives and can serve, for whoever watches over it.
+// What is known of the four nodes: once as JSON, or as server-sent events while a page is open.
+// And whether this gateway lives and can serve, for whoever watches over it.
 import type { ServerResponse } from 'node:http'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -31,7 +31,7 @@ export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions):
     },
     async (_request, reply) => {
       const nodes = await store.nodesWithDisk()
-      return reply.header('cache-control', 'no-store').send(nodesJson(nodes))
+      return reply.send(nodesJson(nodes))
     },
   )
 
@@ -41,6 +41,8 @@ export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions):
     '/events',
     {
       onRequest: requireUser,
+      // A HEAD would wait for an end that never comes.
+      exposeHeadRoute: false,
       schema: {
         summary: 'Server-sent events: `cluster` with the nodes, now and at each change.',
         response: { 200: { description: 'text/event-stream' }, ...problemResponses },
@@ -64,7 +66,7 @@ export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions):
         response: { 200: Type.Object({ status: Type.String() }) },
       },
     },
-    async (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }),
+    async (_request, reply) => reply.send({ status: 'ok' }),
   )
 
   app.get(
@@ -87,7 +89,7 @@ export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions):
         uploads: nodes.every(({ health, isFull }) => health === 'up' && isFull !== true),
         nodes: nodes.map(({ name, health }) => ({ name, health })),
       }
-      return reply.header('cache-control', 'no-store').send(body)
+      return reply.send(body)
     },
   )
 }

@@ -1,5 +1,5 @@
-// Whether a request that changes something comes from our own page, for those that a cookie signs in:
-// another site can make a browser send it, but cannot forge where it comes from. Pure.
+// Whether a request that changes something comes from our own page, for those that a cookie signs
+// in: another site can make a browser send it, but cannot forge where it comes from. Pure.
 import type { IncomingHttpHeaders } from 'node:http'
 import { DfsError } from '@fourfold/storage-node/protocol'
 
@@ -17,8 +17,8 @@ export function isUnsafe(method: string): boolean {
 }
 
 /**
- * Sec-Fetch-Site where the browser sends it, else Origin, else Referer. A browser sends at least one of
- * them with every unsafe request; one without any is refused.
+ * Sec-Fetch-Site where the browser sends it, else Origin, else Referer. A browser sends at least
+ * one of them with every unsafe request; one without any is refused.
  * @throws DfsError ORIGIN_REFUSED
  */
 export function requireOwnOrigin(headers: IncomingHttpHeaders, own: OwnAddress): void {
@@ -30,7 +30,9 @@ export function requireOwnOrigin(headers: IncomingHttpHeaders, own: OwnAddress):
   }
 }
 
-/** For sign-in: no cookie speaks yet, so a request of a program, which names no origin, may pass. */
+/**
+ * For sign-in: no cookie speaks yet, so a request of a program, which names no origin, may pass.
+ */
 export function requireNoForeignOrigin(headers: IncomingHttpHeaders, own: OwnAddress): void {
   const namesOrigin =
     headers['sec-fetch-site'] !== undefined ||

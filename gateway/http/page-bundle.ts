@@ -1,5 +1,5 @@
-// Loads what `npm run build` made of web/: the renderer and the names of the hashed assets. Knows the
-// build's layout and nothing of its content.
+// Loads what `npm run build` made of web/: the renderer and the names of the hashed assets. Knows
+// the build's layout and nothing of its content.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'

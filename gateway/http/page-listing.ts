@@ -1,5 +1,6 @@
-// The listing as pages of a hundred for people: any order, page by number, on top of a store that lists in
-// order of names by cursor. Bounded: what cannot be sorted within the bound is shown by name.
+// The listing as pages of a hundred for people: any order, page by number, on top of a store that
+// lists in order of names by cursor. Bounded: what cannot be sorted within the bound is shown by
+// name.
 import type { Identity } from '../dfs/identity.ts'
 import type { FileInfo, Listing, ListQuery, Store } from '../dfs/store.ts'
 

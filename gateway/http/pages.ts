@@ -1,5 +1,5 @@
-// The HTML pages at `/` that work without scripts: sign-in, the listing, deleting. Uploads post to /files and
-// sign-in to /session; what a page looks like is web's.
+// The HTML pages at `/` that work without scripts: sign-in, the listing, deleting. Uploads post
+// to /files and sign-in to /session; what a page looks like is web's.
 import fastifyStatic from '@fastify/static'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -37,6 +37,9 @@ export interface PageOptions {
 
 export async function pageRoutes(app: App, options: PageOptions): Promise<void> {
   const { store, views, pages } = options
+  // All that a form here says is in its address; what it carries is read and dropped.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null))
   await app.register(fastifyStatic, {
     root: pages.assetsFolder,
     prefix: '/assets/',

@@ -1,5 +1,5 @@
-// Answers every failure: as problem+json for programs (RFC 9457), as a page for browsers. The one place
-// where an error becomes an HTTP answer; what the error means is errors.ts's.
+// Answers every failure: as problem+json for programs (RFC 9457), as a page for browsers. The one
+// place where an error becomes an HTTP answer; what the error means is errors.ts's.
 import { STATUS_CODES } from 'node:http'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -69,7 +69,9 @@ function forgetSession(error: unknown, request: FastifyRequest): unknown {
   })
 }
 
-/** RFC 9110 section 11.6.1 wants a challenge; one that browsers know would open their own window. */
+/**
+ * RFC 9110 section 11.6.1 wants a challenge; one that browsers know would open their own window.
+ */
 function challenge(request: FastifyRequest): string {
   return isBrowser(request.headers)
     ? 'Cookie realm="Fourfold"'

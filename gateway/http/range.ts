@@ -5,15 +5,16 @@ import type { ByteRange } from '../dfs/store.ts'
 const MAX_HEADER_LENGTH = 200
 
 /**
- * What a Range header asks of `sizeBytes` bytes. `all`: there is no header, or one that may be ignored
- * (section 14.2: malformed, another unit, several ranges); `unsatisfiable`: answer 416.
+ * What a Range header asks of `sizeBytes` bytes. `all`: there is no header, or one that may be
+ * ignored (section 14.2: malformed, another unit, several ranges); `unsatisfiable`: answer 416.
  */
 export function chooseRange(
   header: string | undefined,
   sizeBytes: number,
 ): ByteRange | 'all' | 'unsatisfiable' {
   if (header === undefined || header.length > MAX_HEADER_LENGTH) return 'all'
-  // Section 14.1: range units are compared without regard to case; whitespace only around list items.
+  // Section 14.1: range units are compared without regard to case; whitespace only around list
+  // items.
   const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header.trim())
   if (match === null) return 'all'
   const [, first = '', last = ''] = match

@@ -1,5 +1,6 @@
-// Reads a body or a form's file as it arrives, and gives up on one that stands still. Assumes that nobody
-// else reads the stream; leaves it open at the end, so that the connection can still carry an answer.
+// Reads a body or a form's file as it arrives, and gives up on one that stands still. Assumes
+// that nobody else reads the stream; leaves it open at the end, so that the connection can still
+// carry an answer.
 import type { Readable } from 'node:stream'
 import { DfsError } from '@fourfold/storage-node/protocol'
 
@@ -8,14 +9,18 @@ export interface BodyOptions {
   stallTimeoutMs: number
   /** Names what went wrong when the stream ends early. */
   toError: (cause: unknown) => DfsError
+  /** Called when the first bytes are wanted. */
+  onStart?: () => void
 }
 
 /**
- * The bytes of `source`, in order. Unlike the stream's own iterator it does not destroy the stream (and
- * with it the connection) when the reader leaves early.
- * @throws DfsError IDLE_TIMEOUT, or what `toError` makes of a stream that fails or closes before its end
+ * The bytes of `source`, in order. Unlike the stream's own iterator it does not destroy the
+ * stream (and with it the connection) when the reader leaves early.
+ * @throws DfsError IDLE_TIMEOUT, or what `toError` makes of a stream that fails or closes before
+ *   its end
  */
 export async function* readBody(source: Readable, options: BodyOptions): AsyncGenerator<Buffer> {
+  options.onStart?.()
   let wake = () => {}
   let failure: unknown
   const onEvent = () => wake()
@@ -48,8 +53,8 @@ export async function* readBody(source: Readable, options: BodyOptions): AsyncGe
 }
 
 /**
- * `work` with `source`: where the source failed, its failure is the reason, and what the worker made of
- * it is not.
+ * `work` with `source`: where the source failed, its failure is the reason, and what the worker
+ * made of it is not.
  */
 export async function withSource<T>(
   source: AsyncIterable<Buffer>,

@@ -1,9 +1,11 @@
-// How file names and paths come out of requests: from the path of a URL, from a form, from a `next` field.
-// Pure. Whether a name is allowed is the store's to say; here only its encoding is undone.
+// How file names and paths come out of requests: from the path of a URL, from a form, from a
+// `next` field. Pure. Whether a name is allowed is the store's to say; here only its encoding is
+// undone.
 import { DfsError } from '@fourfold/storage-node/protocol'
 
 /**
- * The name after `/files/` in a raw request target, decoded once: `%2F` becomes `/`, `%252F` becomes `%2F`.
+ * The name after `/files/` in a raw request target, decoded once: `%2F` becomes `/`, `%252F`
+ * becomes `%2F`.
  * @throws DfsError NAME_INVALID where the percent-encoding is not UTF-8
  */
 export function nameFromTarget(target: string, prefix: string): string {
@@ -22,8 +24,9 @@ export function nameToPath(name: string): string {
 }
 
 /**
- * A file name of a multipart form. Browsers and curl encode just these three (HTML standard, "multipart
- * form data": line feed, carriage return, double quote), so any other `%` stands for itself.
+ * A file name of a multipart form. Browsers and curl encode just these three (HTML standard,
+ * "multipart form data": line feed, carriage return, double quote), so any other `%` stands for
+ * itself.
  */
 export function nameFromForm(filename: string): string {
   return filename.replace(/%(0A|0D|22)/gi, (sequence) =>
@@ -41,7 +44,8 @@ export function folderPrefix(folder: string | undefined): string {
 export function localPath(next: unknown, base: string): string {
   const root = `${base}/`
   if (typeof next !== 'string' || !next.startsWith('/')) return root
-  // Browsers take `/\x` and `/%09/x` for other sites' addresses; resolving shows what they would do.
+  // Browsers take `/\x` and `/%09/x` for other sites' addresses; resolving shows what they would
+  // do.
   const url = URL.parse(next, 'http://here.invalid')
   if (url === null || url.origin !== 'http://here.invalid' || url.username !== '') return root
   if (/[\\\s]/.test(next) || url.pathname.startsWith('//')) return root

@@ -1,10 +1,13 @@
-// Writes a file's bytes to a client at the client's pace, and answers requests whose body nobody will read.
-// The hot path of every download: one write under way at a time, none copied.
+// Writes a file's bytes to a client at the client's pace, and answers requests whose body nobody
+// will read. The hot path of every download: one write under way at a time, none copied.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream/promises'
 import type { FastifyReply } from 'fastify'
 
-/** What is read of a refused body before the connection is cut, so that the client reads the answer. */
+/**
+ * What is read of a refused body before the connection is cut, so that the client reads the
+ * answer.
+ */
 const LINGER_BYTES = 16 * 1024 * 1024
 const LINGER_MS = 1000
 
@@ -19,7 +22,9 @@ export function abortOnClose(response: ServerResponse): AbortSignal {
 
 export interface ContentOptions {
   content: AsyncIterator<Buffer>
-  /** What `content` gave first, asked for before the head was sent so that a failure had a status. */
+  /**
+   * What `content` gave first, asked for before the head was sent so that a failure had a status.
+   */
   first: IteratorResult<Buffer>
   sizeBytes: number
   /** Longest time in which a client may take nothing, milliseconds. */
@@ -27,9 +32,9 @@ export interface ContentOptions {
 }
 
 /**
- * Sends `sizeBytes` of content and ends the answer. Each piece is out of our hands before the next is asked
- * for, because the store reuses its memory. Anything short of all bytes destroys the connection: a client
- * must never take a part for the whole.
+ * Sends `sizeBytes` of content and ends the answer. Each piece is out of our hands before the
+ * next is asked for, because the store reuses its memory. Anything short of all bytes destroys
+ * the connection: a client must never take a part for the whole.
  */
 export async function sendContent(
   response: ServerResponse,
@@ -83,9 +88,9 @@ export function hasUnreadBody(request: IncomingMessage): boolean {
 }
 
 /**
- * Sends a whole answer while the request's body is under way, and closes. Closing at once with unread
- * bytes would make the kernel reset the connection and the client lose the answer, so a bounded amount of the
- * body is read and thrown away first (RFC 9112 section 9.6).
+ * Sends a whole answer while the request's body is under way, and closes. Closing at once with
+ * unread bytes would make the kernel reset the connection and the client lose the answer, so a
+ * bounded amount of the body is read and thrown away first (RFC 9112 section 9.6).
  */
 export async function answerAndClose(reply: FastifyReply, body: string): Promise<void> {
   const request = reply.request.raw

@@ -1,5 +1,5 @@
-// How a user's bytes are named and typed when they leave, so that they can do no harm: what may be shown
-// in the browser, what is only ever saved, and under which file name. Pure.
+// How a user's bytes are named and typed when they leave, so that they can do no harm: what may
+// be shown in the browser, what is only ever saved, and under which file name. Pure.
 import { create } from 'content-disposition'
 import type { FileInfo } from '../dfs/store.ts'
 

@@ -16,6 +16,10 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000
 /** Names of 1 KiB, a cookie of 4 KiB and what proxies add. */
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
+/**
+ * Beyond these the kernel's queue is where clients wait; each costs a descriptor and some memory.
+ */
+const MAX_CONNECTIONS = 4096
 /** How often the timeout above is looked at. */
 const CHECK_EVERY_MS = 2_000
 
@@ -36,6 +40,7 @@ export function createHttpServer(handler: RequestListener): Server {
     connectionsCheckingInterval: CHECK_EVERY_MS,
   })
   server.maxHeadersCount = MAX_HEADERS
+  server.maxConnections = MAX_CONNECTIONS
   const serve = (request: IncomingMessage, response: ServerResponse) => {
     answering.set(request.socket, response)
     handler(request, response)
@@ -48,19 +53,41 @@ export function createHttpServer(handler: RequestListener): Server {
   return server
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The handler reads the body itself, and calls `askForBody` when it begins. */
+    isStreamed?: boolean
+  }
+}
+
 /**
- * A preParsing hook: every onRequest hook has passed, so the body is wanted (RFC 9110 section 10.1.1).
- * A request that was refused before never comes here and its client keeps its body.
+ * Tells a client that waits to be told to send its body (RFC 9110 section 10.1.1). One whose
+ * request is refused before keeps its body.
  */
-export async function sendContinue(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+export function askForBody(request: FastifyRequest, reply: FastifyReply): void {
   if (expecting.delete(request.raw)) reply.raw.writeContinue()
 }
 
-/** Answers bytes that the HTTP parser refused, unless an answer is under way that it would spoil. */
+/** A preParsing hook: every onRequest hook has passed, and the framework will read the body now. */
+export async function sendContinue(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (request.is404 || request.routeOptions.config.isStreamed === true) return
+  askForBody(request, reply)
+}
+
+/**
+ * Answers bytes that the HTTP parser refused. A request before them that arrived whole keeps its
+ * answer and the connection ends after it; one that was cut short is told so, unless that would
+ * spoil an answer that is under way.
+ */
 export function answerBadBytes(error: NodeJS.ErrnoException, socket: Socket): void {
   const response = answering.get(socket)
-  const isAnswering = response?.headersSent === true && !response.writableFinished
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
+  const isAnswering = response !== undefined && !response.writableFinished && !response.destroyed
+  if (isAnswering && response.req.complete && error.code !== 'ECONNRESET') {
+    response.shouldKeepAlive = false
+    response.once('finish', () => socket.destroySoon())
+    return
+  }
+  if (error.code === 'ECONNRESET' || !socket.writable || (isAnswering && response.headersSent)) {
     socket.destroy()
     return
   }

@@ -1,5 +1,5 @@
-// The key that encrypts session cookies: made at the gateway's first start, kept in its data folder. Losing
-// it signs every browser out and loses nothing else.
+// The key that encrypts session cookies: made at the gateway's first start, kept in its data
+// folder. Losing it signs every browser out and loses nothing else.
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'

@@ -1,5 +1,5 @@
-// Signing in and out for browsers: checks a name and password once and leaves an encrypted cookie that
-// holds the user's keys. Nothing of a session is kept on the gateway.
+// Signing in and out for browsers: checks a name and password once and leaves an encrypted cookie
+// that holds the user's keys. Nothing of a session is kept on the gateway.
 import formbody from '@fastify/formbody'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import { Type } from 'typebox'
@@ -43,7 +43,7 @@ export async function sessionRoutes(app: App, options: SessionOptions): Promise<
         const identity = await store.signIn({ user, password, address: request.ip })
         rememberIdentity(request, identity)
         if (isForm) return reply.redirect(localPath(next, views.base), 303)
-        return reply.header('cache-control', 'no-store').send({ user: identity.user })
+        return reply.send({ user: identity.user })
       } catch (error) {
         if (!(error instanceof DfsError) || error.code !== 'AUTH_FAILED') throw error
         if (!isForm) throw new DfsError('AUTH_FAILED', WRONG_CREDENTIALS, { cause: error })

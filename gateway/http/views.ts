@@ -1,5 +1,5 @@
-// The HTML pages that any face may have to answer with: sign-in, a message, the listing. Puts into each what
-// all have in common; knows Fastify's request only as who is asking.
+// The HTML pages that any face may have to answer with: sign-in, a message, the listing. Puts
+// into each what all have in common; knows Fastify's request only as who is asking.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Page } from '../../web/page.ts'
 import type { FileInfo, Store } from '../dfs/store.ts'
@@ -34,7 +34,7 @@ export function createViews(options: { store: Store; pages: PageBundle; base: st
     send(request, reply, content) {
       return reply
         .type(HTML_TYPE)
-        .header('cache-control', 'no-store')
+
         .send(render(request, content))
     },
   }

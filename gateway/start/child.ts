@@ -17,7 +17,10 @@ const LEASH = join(import.meta.dirname, 'leash.ts')
 export interface ChildOptions {
   /** Who speaks: `DFS1`, `gateway`. */
   name: string
-  /** Script and arguments for this Node; asked again at each start, with what the last start matched. */
+  /**
+   * Script and arguments for this Node; asked again at each start, with what the last start
+   * matched.
+   */
   command: (ready: RegExpExecArray | undefined) => string[]
   /** Matches the line that says it is ready. */
   ready: RegExp
@@ -33,7 +36,8 @@ export interface Child {
 }
 
 /**
- * Starts the process and answers when it is ready; from then on it is started again when it ends by itself.
+ * Starts the process and answers when it is ready; from then on it is started again when it ends
+ * by itself.
  * @throws DfsError INTERNAL where it ends first, or says nothing for a minute
  */
 export async function startChild(options: ChildOptions): Promise<Child> {

@@ -1,5 +1,6 @@
-// `npm start`: four nodes and the gateway as five processes of one machine, the first account, and a clean
-// stop of all. For trying out and for one machine; four machines run `dfs` and `fourfold gateway` themselves.
+// `npm start`: four nodes and the gateway as five processes of one machine, the first account,
+// and a clean stop of all. For trying out and for one machine; four machines run `dfs` and
+// `fourfold gateway` themselves.
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { dfcConfSchema, loadConf, type Override } from '@fourfold/conf'
@@ -19,31 +20,36 @@ const NODES = [0, 1, 2, 3]
 const GATEWAY_STOP_MS = 12_000
 const NODE_STOP_MS = 10_000
 
-const children: { nodes: Child[]; gateway?: Child } = { nodes: [] }
+interface Family {
+  nodes: Child[]
+  gateway?: Child
+}
 
 export async function startEverything(): Promise<void> {
-  const stop = stopOnSignal()
+  const children: Family = { nodes: [] }
+  const stop = stopOnSignal(children)
   try {
     const settings = readSettings(process.env)
     await requireFreePorts(settings)
-    await startNodes(settings)
+    await startNodes(settings, children)
     if (stop.isStopping) return
-    const overrides = overridesOf(settings)
+    const addresses = children.nodes.map(({ match }) => `${NODE_HOST}:${match[1]}`)
+    const overrides = overridesOf(settings, addresses)
     const conf = loadConf({ file: CONF, schema: dfcConfSchema, overrides })
     const { user, password } = settings
     const account = await makeFirstAccount(conf, { user, ...(password && { password }) })
-    children.gateway = await startGateway(settings)
+    children.gateway = await startGateway(settings, addresses)
     if (stop.isStopping) return
     process.stdout.write(greeting(children.gateway.match[1]!, settings, account))
   } catch (thrown) {
     if (stop.isStopping) return
     tell(toDfsError(thrown))
-    await stopAll()
+    await stopAll(children)
     process.exit(1)
   }
 }
 
-async function startNodes({ nodePort, data }: Settings): Promise<void> {
+async function startNodes({ nodePort, data }: Settings, children: Family): Promise<void> {
   const starts = NODES.map((node) => {
     const name = nodeName(node)
     const folder = resolve(data, name)
@@ -65,7 +71,7 @@ async function startNodes({ nodePort, data }: Settings): Promise<void> {
   if (failed?.status === 'rejected') throw failed.reason
 }
 
-function startGateway({ host, port, data }: Settings): Promise<Child> {
+function startGateway({ host, port, data }: Settings, addresses: string[]): Promise<Child> {
   return startChild({
     name: 'gateway',
     say,
@@ -73,19 +79,15 @@ function startGateway({ host, port, data }: Settings): Promise<Child> {
     command: (last) => {
       const at = last === undefined ? String(port) : (URL.parse(last[1]!)?.port ?? String(port))
       const listen = ['--host', host, '--port', at, '--data', data]
-      const cluster = ['--nodes', nodeAddresses(), '--cluster-key', resolve(data, 'cluster.key')]
+      const cluster = ['--nodes', addresses.join(), '--cluster-key', resolve(data, 'cluster.key')]
       return [FOURFOLD, 'gateway', '--conf', CONF, ...listen, ...cluster, '--log', 'warn']
     },
   })
 }
 
-function nodeAddresses(): string {
-  return children.nodes.map(({ match }) => `${NODE_HOST}:${match[1]}`).join(',')
-}
-
-function overridesOf({ data }: Settings): Override[] {
+function overridesOf({ data }: Settings, addresses: string[]): Override[] {
   return [
-    { key: 'nodes', value: nodeAddresses().split(','), from: 'FOURFOLD_NODE_PORT' },
+    { key: 'nodes', value: addresses, from: 'FOURFOLD_NODE_PORT' },
     { key: 'cluster_key_file', value: resolve(data, 'cluster.key'), from: 'FOURFOLD_DATA' },
   ]
 }
@@ -125,14 +127,14 @@ function greeting(address: string, { data }: Settings, account: FirstAccount | u
   return lines.join('\n')
 }
 
-function stopOnSignal(): { isStopping: boolean } {
+function stopOnSignal(children: Family): { isStopping: boolean } {
   const state = { isStopping: false }
   const onSignal = () => {
     // Impatience: the processes end by themselves when this one is gone.
     if (state.isStopping) process.exit(1)
     state.isStopping = true
     process.stdout.write('\nStopping the gateway and the four nodes.\n')
-    stopAll().then(
+    stopAll(children).then(
       () => process.exit(0),
       () => process.exit(1),
     )
@@ -143,9 +145,10 @@ function stopOnSignal(): { isStopping: boolean } {
 }
 
 /** The gateway first, so that what it has under way can still be written. */
-async function stopAll(): Promise<void> {
-  await children.gateway?.stop(GATEWAY_STOP_MS)
-  await Promise.all(children.nodes.map((node) => node?.stop(NODE_STOP_MS)))
+async function stopAll({ nodes, gateway }: Family): Promise<void> {
+  await gateway?.stop(GATEWAY_STOP_MS)
+  // While nodes start there are holes in the list; those processes end when this one does.
+  await Promise.all(nodes.map((node) => node?.stop(NODE_STOP_MS)))
 }
 
 const WIDEST_NAME = 'gateway'.length

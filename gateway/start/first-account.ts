@@ -1,5 +1,5 @@
-// Gives a cluster that has no account its first one, so that the first `npm start` ends at a page one can
-// sign in to. Talks to the nodes with the operator's key.
+// Gives a cluster that has no account its first one, so that the first `npm start` ends at a page
+// one can sign in to. Talks to the nodes with the operator's key.
 import { randomInt } from 'node:crypto'
 import { type DfcConf, readClusterKey } from '@fourfold/conf'
 import { createStore } from '../dfs/create-store.ts'

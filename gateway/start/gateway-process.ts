@@ -1,4 +1,5 @@
-// The gateway as a process: arguments and conf, store, app, listening, and a clean stop on a signal.
+// The gateway as a process: arguments and conf, store, app, listening, and a clean stop on a
+// signal.
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
@@ -18,6 +19,7 @@ import { loadSessionKey } from '../http/session-key.ts'
 const ROOT = resolve(import.meta.dirname, '../..')
 /** What requests under way get to finish after a signal. */
 const STOP_TIMEOUT_MS = 10_000
+const SWEEP_EVERY_MS = 50
 
 const USAGE = `Usage: fourfold gateway [--conf FILE] [--host HOST] [--port PORT] [--data FOLDER]
          [--nodes A,B,C,D] [--cluster-key FILE] [--log LEVEL]
@@ -93,8 +95,11 @@ async function listen(app: App, host: string, port: number): Promise<string> {
 /** No new requests; those under way have `limitMs`, then their connections are cut. */
 async function closeWithin(app: App, limitMs: number): Promise<void> {
   const timer = setTimeout(() => app.server.closeAllConnections(), limitMs)
+  // Node closes the connections that are idle now; those that become so are looked for.
+  const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_EVERY_MS)
   await app.close()
   clearTimeout(timer)
+  clearInterval(sweep)
 }
 
 /** The first signal stops cleanly, the second at once. */
@@ -115,7 +120,10 @@ function stopOnSignal(stop: () => Promise<void>): void {
   process.on('SIGINT', onSignal)
 }
 
-/** Requests and replies are logged by hand (app.ts); what Fastify itself would log of them is dropped. */
+/**
+ * Requests and replies are logged by hand (app.ts); what Fastify itself would log of them is
+ * dropped.
+ */
 function createLogger(level: string) {
   return pino({
     level,

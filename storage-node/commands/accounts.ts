@@ -1,6 +1,6 @@
 // Commands on accounts: how a password is salted, the record, its change in two steps, its end.
 import { requireFoldedName } from '../proof-check.ts'
-import { DfsError, fakeSalt } from '../protocol/index.ts'
+import { DfsError, fakeSalt, MAX_PAGE_USERS } from '../protocol/index.ts'
 import type { CommandsOf, Services } from './table.ts'
 
 type AccountOp =
@@ -54,6 +54,11 @@ export function accountCommands(services: Services): CommandsOf<AccountOp> {
       return { header: { existed } }
     },
 
-    'account-list': () => ({ header: { users: accounts.users() } }),
+    'account-list'(_call, { after }) {
+      // One beyond the page tells whether there is more.
+      const users = accounts.usersAfter(after, MAX_PAGE_USERS + 1)
+      const more = users.length > MAX_PAGE_USERS
+      return { header: { users: users.slice(0, MAX_PAGE_USERS), more } }
+    },
   }
 }

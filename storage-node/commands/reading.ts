@@ -1,13 +1,12 @@
 // Commands that read: the entries of one file, all entries since a change, the pieces of a part.
 import { crc32 } from 'node:zlib'
+import { ENTRY_FIXED_BYTES } from '../entries.ts'
 import { inlineReader, type PartReader, splitPiece } from '../part-store.ts'
 import { DfsError, type Entry, encodeHeader, MAX_BODY_BYTES } from '../protocol/index.ts'
 import type { CommandsOf, Services } from './table.ts'
 
 /** A page of entries is cut here; the longest entry that may follow still fits into a body. */
 const PAGE_BYTES = MAX_BODY_BYTES / 2
-/** What an entry takes beside its sealed description: ids, field names and numbers. */
-const ENTRY_FIXED_BYTES = 128
 /** Streams of pieces at once; each keeps one piece in memory. */
 const MAX_STREAMS = 512
 

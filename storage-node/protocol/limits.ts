@@ -44,6 +44,9 @@ export const MAX_ROWS = 2 ** 40
 /** Entries in one page of `changes`; a page is also cut at half of MAX_BODY_BYTES. */
 export const MAX_PAGE_ENTRIES = 1000
 
+/** Users in one page of `account-list`: at 257 bytes each they fit into a header. */
+export const MAX_PAGE_USERS = 200
+
 /** PBKDF2 rounds of new accounts (OWASP's figure for HMAC-SHA-256). */
 export const DEFAULT_ROUNDS = 600_000
 

@@ -5,6 +5,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import { DfsError } from './errors.ts'
 import {
   MAX_PAGE_ENTRIES,
+  MAX_PAGE_USERS,
   MAX_ROUNDS,
   MAX_ROWS,
   MAX_SEALED_BYTES,
@@ -102,7 +103,11 @@ export const commands = {
   'account-commit': command('both', { change: count }, nothing),
   'account-abort': command('both', { change: count }, nothing),
   'account-remove': command('cluster', {}, message({ existed: Type.Boolean() })),
-  'account-list': command('cluster', {}, message({ users: Type.Array(user) })),
+  'account-list': command(
+    'cluster',
+    { after: Type.String({ maxLength: 255 }) },
+    message({ users: Type.Array(user, { maxItems: MAX_PAGE_USERS }), more: Type.Boolean() }),
+  ),
 
   lookup: command(
     'user',

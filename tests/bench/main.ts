@@ -1,5 +1,6 @@
-// `npm run bench`: speed, processor time and memory of one upload and one download, small and large, each
-// against a cluster of its own, so that each peak is its own. `--large SIZE` and `--small SIZE` in MiB.
+// `npm run bench`: speed, processor time and memory of one upload and one download, small and
+// large, each against a cluster of its own, so that each peak is its own. `--large SIZE` and
+// `--small SIZE` in MiB.
 import { parseArgs } from 'node:util'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { costOf } from './process-cost.ts'

@@ -1,4 +1,5 @@
-// What a process has cost so far: processor seconds and peak memory, as Linux accounts them in /proc.
+// What a process has cost so far: processor seconds and peak memory, as Linux accounts them in
+// /proc.
 import { readFileSync } from 'node:fs'
 
 /** Clock ticks per second of /proc/<pid>/stat; 100 on every Linux that Node supports. */

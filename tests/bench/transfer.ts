@@ -1,4 +1,5 @@
-// Uploads and downloads of any size through a gateway, as a stream that is made and checked on the way.
+// Uploads and downloads of any size through a gateway, as a stream that is made and checked on the
+// way.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { request } from 'undici'

@@ -1,4 +1,5 @@
-// Conf files: what is wrong with one is said with file, line and key; the examples work as they are.
+// Conf files: what is wrong with one is said with file, line and key; the examples work as they
+// are.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

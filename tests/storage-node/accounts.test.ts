@@ -74,7 +74,7 @@ test('users change only their own account, and only the cluster key lists and re
     client.request('account-prepare', { account }, { as: server.cluster('carol') }),
     forbidden,
   )
-  await assert.rejects(client.request('account-list', {}, { as }), forbidden)
+  await assert.rejects(client.request('account-list', { after: '' }, { as }), forbidden)
   await assert.rejects(client.request('account-remove', {}, { as }), forbidden)
   await assert.rejects(client.request('status', {}, { as }), forbidden)
   const { file } = newStoredFile()
@@ -126,5 +126,5 @@ test('a removal that was cut short is finished at the next start', async () => {
 })
 
 async function usersOf(client: WireClient, as: Prover): Promise<string[]> {
-  return (await client.request('account-list', {}, { as })).header.users
+  return (await client.request('account-list', { after: '' }, { as })).header.users
 }

@@ -184,16 +184,39 @@ test('a version that is not newer than all others is refused and told the newest
     code: 'STALE_VERSION',
     detail: { newest: second.version.toString('hex') },
   }
+  await assert.rejects(store(client, as, second), expected)
+  await commit(client, as, second)
   await assert.rejects(store(client, as, first), expected)
   await assert.rejects(store(client, as, second), expected)
   await assert.rejects(prepare(client, as, first), expected)
-  await commit(client, as, second)
   const stale = { file: first.file, version: first.version }
   await assert.rejects(client.request('delete', stale, { as }), expected)
   await assert.rejects(
     client.request('delete', { file: first.file, version: second.version }, { as }),
     expected,
   )
+})
+
+test('of two prepared versions the newer one stays, in whichever order they commit', async () => {
+  await using server = await startTestNode()
+  await using client = await server.connect()
+  const as = server.alice
+  for (const isNewerFirst of [true, false]) {
+    const first = newStoredFile()
+    const second = newerVersion(first)
+    await store(client, as, second)
+    await store(client, as, first)
+    for (const file of isNewerFirst ? [second, first] : [first, second]) {
+      await commit(client, as, file)
+    }
+    const { header } = await client.request(
+      'lookup',
+      { file: first.file, withParts: false },
+      { as },
+    )
+    const seen = header.entries.map(({ version, state }) => [Buffer.from(version), state])
+    assert.deepEqual(seen, [[second.version, 'committed']])
+  }
 })
 
 test('conditions hold at the moment of the write', async () => {

@@ -1,5 +1,5 @@
-// A real cluster for a test: four storage-node processes and, where wanted, gateways, in a temporary folder,
-// on ports that the system chooses. Everything it started ends with it.
+// A real cluster for a test: four storage-node processes and, where wanted, gateways, in a
+// temporary folder, on ports that the system chooses. Everything it started ends with it.
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

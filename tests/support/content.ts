@@ -1,4 +1,5 @@
-// Content for tests: bytes from a seed, so that a failure can be repeated, and sources that stream them.
+// Content for tests: bytes from a seed, so that a failure can be repeated, and sources that stream
+// them.
 import { createCipheriv, createHash } from 'node:crypto'
 
 /** `sizeBytes` bytes that no compression shortens, the same for the same seed. */

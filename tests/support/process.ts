@@ -1,4 +1,5 @@
-// A child process of a test: started, watched for a line, ended by its pid. Nothing here knows Fourfold.
+// A child process of a test: started, watched for a line, ended by its pid. Nothing here knows
+// Fourfold.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 

@@ -1,4 +1,5 @@
-// A TCP relay that keeps a copy of all that passes, both ways: what a listener on the network would have.
+// A TCP relay that keeps a copy of all that passes, both ways: what a listener on the network would
+// have.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'

@@ -74,31 +74,52 @@ export async function startTestNode(options: TestNodeOptions = {}): Promise<Test
   })
 }
 
+export interface ProcessOptions {
+  /** Arguments for strace, which then runs the node and writes to `traceFile`. */
+  trace?: readonly string[]
+  env?: NodeJS.ProcessEnv
+}
+
+export interface NodeProcess extends TestNode {
+  readonly process: RunningProcess
+  readonly traceFile: string
+  kill(signal?: NodeJS.Signals): Promise<void>
+  restart(options?: ProcessOptions): Promise<void>
+}
+
 /** A node as a process of its own, which `kill` ends without warning. */
-export async function startNodeProcess(): Promise<
-  TestNode & { readonly process: RunningProcess; kill(signal?: NodeJS.Signals): Promise<void> }
-> {
+export async function startNodeProcess(options: ProcessOptions = {}): Promise<NodeProcess> {
   const { path, remove } = temporaryFolder()
   const clusterKey = randomBytes(32)
   const folder = `${path}/DFS1`
+  const traceFile = `${path}/trace`
   writeFileSync(`${path}/key`, clusterKey.toString('hex'), { mode: 0o600 })
   writeFileSync(`${path}/dfs.conf`, 'cluster_key_file = "key"\ndisk.reserve_bytes = 0\n')
   let port = 0
-  const launch = async () => {
-    const child = startProcess({ args: [PROGRAM, folder, '0', '--conf', `${path}/dfs.conf`] })
+  const launch = async ({ trace, env = {} }: ProcessOptions) => {
+    const args = [PROGRAM, folder, '0', '--conf', `${path}/dfs.conf`]
+    const child =
+      trace === undefined
+        ? startProcess({ args, env })
+        : startProcess({
+            command: 'strace',
+            args: ['-f', '-D', '-s', '64', '-o', traceFile, ...trace, process.execPath, ...args],
+            env,
+          })
     const [, found] = await child.waitFor(/listens on 127\.0\.0\.1:(\d+)/)
     port = Number(found)
     return child
   }
-  let child = await launch()
+  let child = await launch(options)
   const test = await testNode({ folder, clusterKey, portOf: () => port })
   return Object.defineProperties(test, {
     process: { get: () => child },
+    traceFile: { value: traceFile },
     kill: { value: (signal: NodeJS.Signals = 'SIGKILL') => child.kill(signal) },
     restart: {
-      async value() {
+      async value(restartOptions: ProcessOptions = {}) {
         await child.kill('SIGTERM')
-        child = await launch()
+        child = await launch(restartOptions)
       },
     },
     [Symbol.asyncDispose]: {
@@ -107,7 +128,7 @@ export async function startNodeProcess(): Promise<
         remove()
       },
     },
-  }) as unknown as Awaited<ReturnType<typeof startNodeProcess>>
+  }) as unknown as NodeProcess
 }
 
 async function testNode(options: {

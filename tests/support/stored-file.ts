@@ -1,4 +1,5 @@
-// Files as a node sees them: opaque pieces, ids and versions; and the walk that stores and reads them.
+// Files as a node sees them: opaque pieces, ids and versions; and the walk that stores and reads
+// them.
 import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { newVersion } from '@fourfold/storage-node/protocol'

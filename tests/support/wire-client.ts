@@ -1,5 +1,5 @@
-// A small client of the wire for tests: one connection to one node, frames as they are. Proves as a user
-// or with the cluster key, and can also send what no honest client would.
+// A small client of the wire for tests: one connection to one node, frames as they are. Proves as a
+// user or with the cluster key, and can also send what no honest client would.
 import { connect, type Socket } from 'node:net'
 import {
   type AccountRecord,
@@ -163,9 +163,15 @@ export class WireClient implements AsyncDisposable {
     fields: RequestOf<O>,
     options: SendOptions & { id?: number } = {},
   ): Buffer {
-    const { as, body = [], crcs, id = this.nextId() } = options
+    const { body = [], crcs } = options
     const sections = sectionsOf(body).map(([length, crc], at) => [length, crcs?.[at] ?? crc])
-    const header = encodeHeader({ op, ...fields, ...(body.length > 0 && { body: sections }) })
+    return this.rawFrame({ op, ...fields, ...(body.length > 0 && { body: sections }) }, options)
+  }
+
+  /** A frame with any header, whole and proved. */
+  rawFrame(fields: object, options: SendOptions & { id?: number } = {}): Buffer {
+    const { as, body = [], id = this.nextId() } = options
+    const header = encodeHeader(fields)
     const bodyLength = body.reduce((sum, bytes) => sum + bytes.length, 0)
     const proof = as === undefined ? undefined : this.#prove(as, header, options.counter)
     const head = encodeFrameHead({

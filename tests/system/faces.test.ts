@@ -1,4 +1,5 @@
-// Every size through every face: what curl -F, curl -T and dfc put in comes back byte for byte, through all of them.
+// Every size through every face: what curl -F, curl -T and dfc put in comes back byte for byte,
+// through all of them.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'

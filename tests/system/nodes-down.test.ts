@@ -99,8 +99,8 @@ for (const pair of [
           attempt,
           (error: { code: string; detail: Record<string, unknown> }) => {
             assert.equal(error.code, 'PARTS_UNAVAILABLE')
-            assert.deepEqual(error.detail['nodes'], nodes)
-            assert.equal((error.detail['parts'] as number[]).length, 1)
+            assert.deepEqual(error.detail.nodes, nodes)
+            assert.equal((error.detail.parts as number[]).length, 1)
             return true
           },
         )

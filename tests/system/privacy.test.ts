@@ -1,4 +1,5 @@
-// Promise 6: nothing that opens or names a file is on any disk, in any log, or on the wire to the nodes.
+// Promise 6: nothing that opens or names a file is on any disk, in any log, or on the wire to the
+// nodes.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'

@@ -139,6 +139,18 @@ test('a source that fails leaves nothing, small or large, and the old version st
   await assert.rejects(get('never'), { code: 'FILE_NOT_FOUND' })
 })
 
+test('an upload whose source stands still ends when it is given up, and leaves nothing', async () => {
+  const controller = new AbortController()
+  const source = async function* () {
+    yield seededBytes('still', 2 * ROW)
+    controller.abort()
+    await new Promise(() => {})
+  }
+  const request = { name: 'still', source: source(), signal: controller.signal }
+  await assert.rejects(store.upload(alice, request), { code: 'ABORTED' })
+  await assert.rejects(get('still'), { code: 'FILE_NOT_FOUND' })
+})
+
 test('content that is not what was promised is refused and leaves nothing', async () => {
   for (const size of [5, 2 * ROW]) {
     const bytes = seededBytes('promised', size)

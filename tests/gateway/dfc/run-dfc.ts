@@ -1,4 +1,5 @@
-// dfc as a process of a test: started with arguments, fed, awaited with a time limit. Knows no cluster.
+// dfc as a process of a test: started with arguments, fed, awaited with a time limit. Knows no
+// cluster.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'

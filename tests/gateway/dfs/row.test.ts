@@ -1,4 +1,5 @@
-// Sealed rows: a vector that any language can read, the cut into pieces, and everything that must not open.
+// Sealed rows: a vector that any language can read, the cut into pieces, and everything that must
+// not open.
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'

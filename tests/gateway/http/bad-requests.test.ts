@@ -1,6 +1,8 @@
-// Requests that lie, stop, are cut off or are no HTTP at all, and uploads while a node is down: each gets a clear
-// answer, leaves nothing behind, and the gateway goes on.
+// Requests that lie, stop, are cut off or are no HTTP at all, and uploads while a node is down:
+// each gets a clear answer, leaves nothing behind, and the gateway goes on.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
 import { BASIC, BOUNDARY, basic, call, FORM_TYPE, PASSWORD, raw, USER } from './client.ts'
@@ -121,7 +123,7 @@ test('a body that is longer than its Content-Length is cut there, and the rest i
   const request = head('PUT /files/long HTTP/1.1', 'Content-Length: 3')
   const answer = await raw(url, [`${request}123456\r\n\r\n`])
   assert.match(answer, /^HTTP\/1\.1 201 /)
-  assert.match(answer, /HTTP\/1\.1 400 /)
+  assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1)
   assert.equal((await call(`${url}/files/long`)).text, '123')
 })
 
@@ -163,12 +165,11 @@ test('a form that stands still is given up, in a file and between files', async 
 })
 
 test('a client that goes away in the middle of an upload leaves nothing, and the gateway goes on', async () => {
-  const { connect } = await import('node:net')
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })
   socket.write(head('PUT /files/away HTTP/1.1', 'Content-Length: 9000000'))
   socket.write(Buffer.alloc(3_000_000), () => socket.destroy())
-  await new Promise((resolve) => socket.once('close', resolve))
+  await once(socket, 'close')
   await assertNothing('away')
   assert.equal((await call(`${url}/healthz`)).status, 200)
 })
@@ -203,6 +204,24 @@ test('a refused upload whose body is under way gets its answer, not a reset', as
   const request = ['PUT /files/x HTTP/1.1', 'Host: test', ...fields, '', ''].join('\r\n')
   const answer = await raw(url, [request, body])
   assert.match(answer, /^HTTP\/1\.1 401 .*"code":"AUTH_FAILED"/s)
+})
+
+test('a reader that takes nothing is cut off after the stall time, and never gets a whole answer', async () => {
+  const body = Buffer.alloc(24 * 1_048_576)
+  assert.equal((await call(`${url}/files/large`, { method: 'PUT', body })).status, 201)
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  socket.on('error', () => {})
+  socket.write(head('GET /files/large HTTP/1.1'))
+  await once(socket, 'readable')
+  // Longer than the stall time, with nothing read: what comes then ends early.
+  await new Promise((resolve) => setTimeout(resolve, 4 * STALL_MS))
+  let receivedBytes = 0
+  socket.on('data', (bytes) => {
+    receivedBytes += bytes.length
+  })
+  await once(socket, 'close')
+  assert.ok(receivedBytes > 0 && receivedBytes < body.length, `${receivedBytes} bytes came`)
 })
 
 test('while a node is down uploads are refused by name before the body, downloads go on', async () => {

@@ -1,5 +1,5 @@
-// How the tests of the HTTP face speak to a gateway: plain requests as a signed-in user, and raw bytes
-// over a socket where a client library would not send what a test needs.
+// How the tests of the HTTP face speak to a gateway: plain requests as a signed-in user, and raw
+// bytes over a socket where a client library would not send what a test needs.
 import { connect } from 'node:net'
 import { type Dispatcher, request } from 'undici'
 
@@ -78,10 +78,13 @@ export function formBody(parts: readonly FormPart[], isCut = false): Buffer {
   return Buffer.concat(pieces)
 }
 
-/** Sends raw bytes (step by step, waiting for a match between them) and answers all that came back. */
+/**
+ * Sends raw bytes (step by step, waiting for a match between them) and answers all that came
+ * back.
+ */
 export function raw(
   url: string,
-  steps: (string | Buffer | RegExp | 'half-close')[],
+  steps: (string | Buffer | RegExp | 'half-close' | (() => string))[],
 ): Promise<string> {
   const { hostname, port } = new URL(url)
   const left = [...steps]
@@ -98,6 +101,7 @@ export function raw(
         if (step instanceof RegExp && !step.test(text)) return
         left.shift()
         if (step === 'half-close') socket.end()
+        else if (typeof step === 'function') socket.write(step())
         else if (!(step instanceof RegExp)) socket.write(step!)
       }
     }

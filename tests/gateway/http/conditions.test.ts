@@ -1,4 +1,5 @@
-// Conditional requests as tables: RFC 9110 section 13.2.2 for reading, and the condition a write carries.
+// Conditional requests as tables: RFC 9110 section 13.2.2 for reading, and the condition a write
+// carries.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { judgeRead, rangeApplies, writeCondition } from '../../../gateway/http/conditions.ts'

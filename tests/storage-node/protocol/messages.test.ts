@@ -52,7 +52,7 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
   'account-commit': { request: { change: 1 }, response: {} },
   'account-abort': { request: { change: 1 }, response: {} },
   'account-remove': { request: {}, response: { existed: true } },
-  'account-list': { request: {}, response: { users: ['alice', 'bob'] } },
+  'account-list': { request: { after: '' }, response: { users: ['alice', 'bob'], more: false } },
   lookup: {
     request: { file: id, withParts: true },
     response: { entries: [entry], parts: [1, 4], body },

@@ -1,0 +1,76 @@
+// The gateway as a process: what it says when it starts and cannot start, that it stops without
+// losing what is under way, and that its log tells nothing of users and files.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startCluster, type TestCluster } from '../../support/cluster.ts'
+import { startProcess } from '../../support/process.ts'
+import { BASIC, call, PASSWORD, raw, USER } from '../http/client.ts'
+
+const FOURFOLD = fileURLToPath(new URL('../../../gateway/bin/fourfold.ts', import.meta.url))
+
+let cluster: TestCluster
+
+before(async () => {
+  cluster = await startCluster()
+  await cluster.addUser(USER, PASSWORD)
+})
+
+after(() => cluster[Symbol.asyncDispose]())
+
+const head = (...lines: string[]) =>
+  [...lines, 'Host: test', `Authorization: ${BASIC}`, '', ''].join('\r\n')
+
+test('a signal lets the upload under way finish, then the gateway ends with exit code 0', async () => {
+  const url = await cluster.startGateway()
+  const gateway = cluster.gateways.at(-1)!
+  const request = head('PUT /files/last HTTP/1.1', 'Content-Length: 10', 'Expect: 100-continue')
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped = gateway.kill('SIGTERM')
+    return 'later'
+  }
+  assert.match(await raw(url, [request, /100 Continue/, 'first', stop]), /201 Created/)
+  await stopped
+  assert.equal(gateway.child.exitCode, 0, gateway.output())
+  const again = await cluster.startGateway()
+  assert.equal((await call(`${again}/files/last`)).text, 'firstlater')
+})
+
+test('the log tells method, route, status and time, and no name, query or password', async () => {
+  const url = await cluster.startGateway()
+  const gateway = cluster.gateways.at(-1)!
+  await call(`${url}/files/very-secret.txt?download`, { method: 'PUT', body: 'x' })
+  await call(`${url}/files/very-secret.txt?describe`)
+  await call(`${url}/files/missing-secret`)
+  await call(`${url}/?q=secret-search`)
+  await call(`${url}/files/%zz-secret`)
+  await gateway.waitFor(/"route":"\/","status":200/)
+  await gateway.kill('SIGTERM')
+  assert.match(gateway.output(), /"method":"PUT","route":"\/files\/\*","status":201,"ms":\d+/)
+  assert.doesNotMatch(gateway.output(), /secret|alice|horse/)
+})
+
+test('a taken port, a wrong option and a broken conf are told in a sentence with a hint', async () => {
+  const url = await cluster.startGateway()
+  const { port } = new URL(url)
+  const { dfcConfFile: conf, folder } = cluster
+  for (const [args, sentence, code] of [
+    [
+      ['gateway', '--conf', conf, '--port', port, '--data', folder],
+      /Port \d+ on 127\.0\.0\.1 is taken/,
+      1,
+    ],
+    [['gateway', '--prot', '1'], /--prot/, 2],
+    [['gate'], /fourfold gateway/, 2],
+    [['gateway', '--conf', conf, '--port', 'x'], /--port: gateway\.port must be/, 1],
+    [['gateway', '--conf', '/nowhere/dfc.conf'], /\/nowhere\/dfc\.conf does not exist/, 1],
+  ] as const) {
+    const running = startProcess({ args: [FOURFOLD, ...args] })
+    await running.waitFor(sentence)
+    await running.waitFor(/fourfold: hint: /)
+    if (running.child.exitCode === null) await once(running.child, 'exit')
+    assert.equal(running.child.exitCode, code, running.output())
+  }
+})

@@ -1,0 +1,179 @@
+// Ten thousand broken copies of valid frames: the node answers or closes, lives on, keeps what it had, and
+// grows no larger. The seed is printed; FOURFOLD_SEED repeats a run.
+import assert from 'node:assert/strict'
+import { randomBytes, randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { newVersion, sectionsOf } from '@fourfold/storage-node/protocol'
+import { startNodeProcess, type TestNode } from '/work/main/tests/support/storage-node.ts'
+import {
+  commit,
+  newStoredFile,
+  prepare,
+  prepareOf,
+  readPart,
+  store,
+} from '/work/main/tests/support/stored-file.ts'
+import { accountOf, type Prover, type SendOptions } from '/work/main/tests/support/wire-client.ts'
+
+const COUNT = 10_000
+const AT_ONCE = 16
+
+test('10,000 mutated frames leave the node alive, right and no larger', async (t) => {
+  const seed = Number(process.env.FOURFOLD_SEED ?? randomInt(0x7fff_ffff))
+  t.diagnostic(`seed ${seed}`)
+  const random = randomOf(seed)
+  await using server = await startNodeProcess()
+  await using client = await server.connect()
+  const small = newStoredFile()
+  const large = newStoredFile({ rows: 4, pieceBytes: 70_000 })
+  await store(client, server.alice, small)
+  await commit(client, server.alice, small)
+  await prepare(client, server.alice, large)
+  await commit(client, server.alice, large)
+
+  const run = async (count: number) => {
+    let sentCount = 0
+    const lanes = Array.from({ length: AT_ONCE }, async () => {
+      while (sentCount < count) sentCount += await attack(server, random)
+    })
+    await Promise.all(lanes)
+  }
+  for (let i = 0; i < 15; i++) {
+    await run(2000)
+    console.log(i, residentBytes(server.process.child.pid!) >> 20)
+  }
+  const { pid } = server.process.child
+  const beforeBytes = residentBytes(pid!)
+  //
+  const afterBytes = residentBytes(pid!)
+  t.diagnostic(`resident ${beforeBytes >> 20} MiB, then ${afterBytes >> 20} MiB`)
+  assert.ok(afterBytes < beforeBytes * 1.3 + 16 * 2 ** 20)
+  await client.request('ping', {})
+  assert.deepEqual(await readPart(client, server.alice, { stored: small, part: 1 }), [
+    small.rows[0]![0],
+  ])
+  assert.deepEqual(
+    await readPart(client, server.alice, { stored: large, part: 2 }),
+    large.rows.map(([, piece]) => piece),
+  )
+  assert.doesNotMatch(server.process.output(), /error:/)
+})
+
+/** Sends mutated frames over one connection until it ends; answers how many. */
+async function attack(server: TestNode, random: () => number): Promise<number> {
+  await using client = await server.connect()
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    client.socket.destroy()
+  }, 30_000)
+  let count = 0
+  for (let isWhole = true; isWhole; count++) {
+    const requests = requestsOf(server.alice, server.cluster('alice'))
+    const request = requests[Math.floor(random() * requests.length)]!
+    // Most are whole and proved, but wrong inside; then one with broken bytes, after which nothing counts.
+    isWhole = random() < 0.8
+    const fields = isWhole ? mutateFields(request.fields, random) : request.fields
+    const frame = client.rawFrame(fields, request)
+    client.socket.write(isWhole ? frame : mutate(frame, random))
+  }
+  client.socket.end()
+  await client.closed
+  clearTimeout(timer)
+  assert.ok(!isLate, 'the node neither answered nor closed')
+  return count
+}
+
+/** A valid request of every command but those that would end the test's account. */
+function requestsOf(as: Prover, operator: Prover): Request[] {
+  const stored = newStoredFile({ pieceBytes: 300 })
+  const { file, version, x, sealed, rows } = stored
+  const upload = randomBytes(16)
+  const body = rows[0]!
+  const sections = { body: sectionsOf(body) }
+  const account = accountOf('alice', randomBytes(32), 2)
+  const later = newVersion(Date.now())
+  return [
+    { fields: { op: 'ping' } },
+    { fields: { op: 'salt', user: 'alice' } },
+    { fields: { op: 'account' }, as },
+    { fields: { op: 'account-prepare', account }, as },
+    { fields: { op: 'account-abort', change: 2 }, as },
+    { fields: { op: 'account-list', after: '' }, as: operator },
+    { fields: { op: 'status' }, as: operator },
+    { fields: { op: 'lookup', file, withParts: true }, as },
+    { fields: { op: 'changes', since: 0, limit: 100 }, as },
+    { fields: { op: 'read', file, version, part: 1, from: 0, to: 1 }, as },
+    { fields: { op: 'open', upload, first: 0, size: 1000 }, as },
+    { fields: { op: 'append', upload, row: 0, ...sections }, as, body },
+    { fields: { op: 'staged', upload }, as },
+    { fields: { op: 'prepare', ...prepareOf(stored, upload) }, as },
+    { fields: { op: 'store', file, version, x, sealed, condition: null, ...sections }, as, body },
+    { fields: { op: 'commit', file, version }, as },
+    { fields: { op: 'abort-version', file, version }, as },
+    { fields: { op: 'delete', file, version: later }, as },
+  ]
+}
+
+interface Request extends SendOptions {
+  fields: Record<string, unknown>
+}
+
+/** Puts something unfit in the place of a field, drops it, or adds one. */
+function mutateFields(
+  fields: Record<string, unknown>,
+  random: () => number,
+): Record<string, unknown> {
+  const unfit: unknown[] = [
+    ...[null, true, -1, 1.5, 2 ** 53 - 1, '', 'x'.repeat(300), '\u0000', [], {}, [[0, 0]]],
+    ...[Buffer.alloc(0), Buffer.alloc(16), Buffer.alloc(9000), { op: 'ping' }, [[[[]]]], 4, 0],
+  ]
+  const names = [...Object.keys(fields), 'extra', '__proto__', 'body']
+  const name = names[Math.floor(random() * names.length)]!
+  const changed = new Map<string, unknown>(Object.entries(fields))
+  if (random() < 0.2) changed.delete(name)
+  else changed.set(name, unfit[Math.floor(random() * unfit.length)])
+  return Object.fromEntries(changed)
+}
+
+/** Flips, cuts, doubles, inserts, or lies about a length. */
+function mutate(frame: Buffer, random: () => number): Buffer {
+  const at = Math.floor(random() * frame.length)
+  const count = 1 + Math.floor(random() * 4)
+  const changed = Buffer.from(frame)
+  switch (Math.floor(random() * 6)) {
+    case 0:
+      for (let index = 0; index < count; index++) {
+        changed[Math.floor(random() * frame.length)]! ^= 1 << Math.floor(random() * 8)
+      }
+      return changed
+    case 1:
+      return changed.subarray(0, at)
+    case 2:
+      return Buffer.concat([frame.subarray(0, at), frame.subarray(Math.floor(at / 2))])
+    case 3:
+      return Buffer.concat([frame.subarray(0, at), randomBytes(count * 7), frame.subarray(at)])
+    case 4:
+      changed.writeUInt32BE(Math.floor(random() * 70_000), 4 * (2 + (count % 2)))
+      return changed
+    default:
+      return changed.fill(Math.floor(random() * 256), at, Math.min(at + count * 9, frame.length))
+  }
+}
+
+/** Mulberry32: small, seeded, good enough to choose what to break. */
+function randomOf(seed: number): () => number {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+function residentBytes(pid: number): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
+  return Number(kilobytes) * 1024
+}
