@@ -62,7 +62,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: JSON_LIMIT_BYTES,
     // One hop: what a client itself says of its address counts for nothing.
-    trustProxy: conf.gateway.trust_proxy ? 1 : false,
+    trustProxy: conf.gateway.trust_proxy ? (_address, hop) => hop === 0 : false,
     serverFactory: createHttpServer,
     clientErrorHandler: answerBadBytes,
     forceCloseConnections: false,

@@ -7,7 +7,7 @@ import { identityOf } from './auth.ts'
 import { judgeRead, rangeApplies, wholeSeconds } from './conditions.ts'
 import { chooseRange } from './range.ts'
 import { abortOnClose, sendContent } from './response-body.ts'
-import { FILE_POLICY, servedHeaders } from './served-file.ts'
+import { servedHeaders } from './served-file.ts'
 
 export interface DownloadOptions {
   store: Store
@@ -100,7 +100,6 @@ function answerTo(request: FastifyRequest, file: FileInfo, isDownload: boolean):
     ...validators,
     ...servedHeaders(file, isDownload),
     'accept-ranges': 'bytes',
-    'content-security-policy': FILE_POLICY,
   }
   const whole = { status: 200 as const, headers: common, sizeBytes: file.sizeBytes }
   if (request.method === 'HEAD') {

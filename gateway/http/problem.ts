@@ -19,18 +19,24 @@ export function answerFailures(app: FastifyInstance, views: Views): void {
     for (const name of [method].flat()) routes.push({ url, method: name })
   })
   app.setErrorHandler((error, request, reply) => answerFailure({ error, request, reply, views }))
-  app.setNotFoundHandler((request, reply) => {
+
+  function nothingHere(request: FastifyRequest, reply: FastifyReply): DfsError {
     const path = request.url.split('?', 1)[0]!
     const allowed = routes.filter(({ url }) => covers(url, path)).map(({ method }) => method)
-    if (allowed.length === 0) {
-      const error = new DfsError('NOT_FOUND', 'Nothing is at this address.')
-      return answerFailure({ error, request, reply, views })
-    }
+    if (allowed.length === 0) return new DfsError('NOT_FOUND', 'Nothing is at this address.')
     // RFC 9110 section 15.5.6: the answer must name the methods that are allowed.
     const allow = [...new Set(allowed)].sort().join(', ')
     reply.header('allow', allow)
-    const error = new DfsError('METHOD_NOT_ALLOWED', `This address takes ${allow}.`)
-    return answerFailure({ error, request, reply, views })
+    return new DfsError('METHOD_NOT_ALLOWED', `This address takes ${allow}.`)
+  }
+
+  // Before the framework would read a body, and complain of its type or length, for an address
+  // that takes none.
+  app.addHook('preParsing', async (request, reply) => {
+    if (request.is404) throw nothingHere(request, reply)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    return answerFailure({ error: nothingHere(request, reply), request, reply, views })
   })
 }
 

@@ -2,7 +2,7 @@
 const SELF = ["'self'"]
 const NONE = ["'none'"]
 
-/** User files carry a stricter one of their own: FILE_POLICY. */
+/** User files carry stricter ones of their own: served-file.ts. */
 export const PAGE_POLICY = {
   'default-src': NONE,
   'script-src': SELF,

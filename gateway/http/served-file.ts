@@ -4,7 +4,17 @@ import { create } from 'content-disposition'
 import type { FileInfo } from '../dfs/store.ts'
 
 /** On every answer that carries a user's bytes; nothing in them may run, load or frame anything. */
-export const FILE_POLICY = "default-src 'none'; sandbox"
+const FILE_POLICY = "default-src 'none'; sandbox"
+
+/** Around a picture the browser makes a page of its own, with styles in it. */
+const IMAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+/**
+ * The page that the browser makes around a film or a sound fetches it once more, and needs the cookie
+ * for that, which no page of another origin would send. The sandbox still runs no script.
+ */
+const MEDIA_POLICY =
+  "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
 
 /** Shown by browsers without running anything (no SVG: it scripts). */
 const SHOWN = /^(image\/(png|jpeg|webp|gif|avif)|(video|audio)\/[\w.+-]+|application\/pdf)$/
@@ -15,6 +25,7 @@ const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/
 export interface ServedHeaders {
   'content-type': string
   'content-disposition': string
+  'content-security-policy': string
 }
 
 /** `isDownload`: the user asked to save it (`?download`). */
@@ -28,7 +39,13 @@ export function servedHeaders(
     'content-type': contentType,
     // RFC 6266 and 8187; a name with line breaks travels percent-encoded.
     'content-disposition': create(saveName(file.name), { type }),
+    'content-security-policy': type === 'inline' ? shownPolicy(contentType) : FILE_POLICY,
   }
+}
+
+function shownPolicy(contentType: string): string {
+  if (/^(video|audio)\//.test(contentType)) return MEDIA_POLICY
+  return contentType.startsWith('image/') ? IMAGE_POLICY : FILE_POLICY
 }
 
 /** What may be shown keeps its type; text of any kind but HTML is plain text. */

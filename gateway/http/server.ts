@@ -70,8 +70,7 @@ export function askForBody(request: FastifyRequest, reply: FastifyReply): void {
 
 /** A preParsing hook: every onRequest hook has passed, and the framework will read the body now. */
 export async function sendContinue(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  if (request.is404 || request.routeOptions.config.isStreamed === true) return
-  askForBody(request, reply)
+  if (request.routeOptions.config.isStreamed !== true) askForBody(request, reply)
 }
 
 /**
