@@ -50,6 +50,8 @@ export interface AppOptions {
 
 /** A name is 1024 bytes; percent-encoded three times that. Longer paths only cost time. */
 const MAX_PARAM_LENGTH = 8192
+/** A year, for this host alone: its subdomains are not ours. */
+const HSTS = { maxAge: 31_536_000, includeSubDomains: false }
 const JSON_LIMIT_BYTES = 64 * 1024
 
 export async function createApp(options: AppOptions): Promise<App> {
@@ -118,7 +120,7 @@ function securityHeaders(publicUrl: string) {
     // `no-referrer` would make browsers send `Origin: null` with our own forms.
     referrerPolicy: { policy: 'same-origin' as const },
     frameguard: { action: 'deny' as const },
-    strictTransportSecurity: publicUrl.startsWith('https:'),
+    strictTransportSecurity: publicUrl.startsWith('https:') && HSTS,
   }
 }
 

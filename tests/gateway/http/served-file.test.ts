@@ -37,6 +37,18 @@ for (const [type, contentType, disposition] of table) {
   })
 }
 
+test('no script runs in what is shown, and only films and sounds are of our origin', () => {
+  for (const [type] of table) {
+    const policy = servedHeaders({ name: 'a', type }, false)['content-security-policy']
+    assert.match(policy, /^default-src 'none';/)
+    assert.doesNotMatch(policy, /script/)
+    const isMedia = /^(video|audio)\//.test(type)
+    assert.match(policy, isMedia ? /; sandbox allow-same-origin$/ : /; sandbox$/, type)
+    const saved = servedHeaders({ name: 'a', type }, true)['content-security-policy']
+    assert.equal(saved, "default-src 'none'; sandbox")
+  }
+})
+
 test('a download is an attachment whatever its type', () => {
   const headers = servedHeaders({ name: 'a.png', type: 'image/png' }, true)
   assert.match(headers['content-disposition'], /^attachment; filename=/)
