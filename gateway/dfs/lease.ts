@@ -6,11 +6,11 @@
 
 /** A buffer lent to `holders` users. */
 export class Lease {
-  #buffer: Buffer | undefined
+  #buffer: Uint8Array | undefined
   #holders: number
 
   /** `buffer` must be made by the caller and known to nobody but the holders. */
-  constructor(buffer: Buffer, holders: number) {
+  constructor(buffer: Uint8Array, holders: number) {
     this.#buffer = buffer
     this.#holders = holders
   }

@@ -1,6 +1,7 @@
 // Gathers a stream of any-sized buffers into rows of plaintext. One row is held at a time, in one
 // buffer.
 import { ROW_BYTES } from '@fourfold/storage-node/protocol'
+import { Lease } from './lease.ts'
 
 export interface PlainRow {
   row: number
@@ -9,14 +10,17 @@ export interface PlainRow {
   isLast: boolean
 }
 
-/**
- * Rows of `ROW_BYTES`, the last one shorter (or empty, for an empty source). `onBytes` is called
- * with every buffer of the source, once and in order, before its bytes are in a row.
- */
-export async function* plainRows(
-  source: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: Uint8Array) => void,
-): AsyncGenerator<PlainRow> {
+export interface PlainRowsOptions {
+  source: AsyncIterable<Uint8Array>
+  /** Called with every buffer of the source, once and in order, before its bytes are in a row. */
+  onBytes(bytes: Uint8Array): void
+  /** Gives the memory of the source's buffers back once their bytes are in rows. */
+  isSourceOwned?: boolean | undefined
+}
+
+/** Rows of `ROW_BYTES`, the last one shorter (or empty, for an empty source). */
+export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<PlainRow> {
+  const { source, onBytes, isSourceOwned } = options
   const buffer = Buffer.allocUnsafeSlow(ROW_BYTES)
   let filled = 0
   let row = 0
@@ -34,6 +38,7 @@ export async function* plainRows(
       filled += taken
       at += taken
     }
+    if (isSourceOwned === true) new Lease(bytes, 1).release()
   }
   yield { row, plain: buffer.subarray(0, filled), isLast: true }
 }

@@ -86,6 +86,11 @@ export interface UploadRequest {
   /** The content. Read once, in order; not read at all before the nodes are known to be up. */
   source: AsyncIterable<Uint8Array>
   /**
+   * The source's buffers are nobody else's: their memory is given back as soon as they are used,
+   * and they must not be touched again.
+   */
+  isSourceOwned?: boolean
+  /**
    * Declared length, bytes: checked at the end (LENGTH_MISMATCH); lets one-row files be known
    * early.
    */

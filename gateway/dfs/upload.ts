@@ -68,9 +68,13 @@ export async function upload(
     condition,
   }
   const digest = new ContentDigest(request)
-  const rows = plainRows(abortable(request.source, request.signal), (bytes) => {
-    digest.update(bytes)
-    request.onProgress?.(digest.sizeBytes)
+  const rows = plainRows({
+    source: abortable(request.source, request.signal),
+    isSourceOwned: request.isSourceOwned,
+    onBytes(bytes) {
+      digest.update(bytes)
+      request.onProgress?.(digest.sizeBytes)
+    },
   })
   const { value: firstRow } = await rows.next()
   if (firstRow === undefined) throw new DfsError('INTERNAL', 'A source gave no row.')

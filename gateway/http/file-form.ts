@@ -52,7 +52,7 @@ export async function storeForm(
       const upload = await uploadOf(part, { request, folder, stallTimeoutMs })
       if (upload !== undefined) {
         const { file } = await withSource(upload.source, (source) =>
-          store.upload(identity, { ...upload, source, signal }),
+          store.upload(identity, { ...upload, source, signal, isSourceOwned: true }),
         )
         stored.push(file)
       }

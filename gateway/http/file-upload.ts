@@ -29,7 +29,7 @@ export async function storeBody(
   refuseUnusable(headers['content-range'], headers['content-encoding'])
   const signal = abortOnClose(reply.raw)
   const condition = await writeCondition(headers, () => statOrNothing())
-  const upload: Omit<UploadRequest, 'source'> = { name, signal }
+  const upload: Omit<UploadRequest, 'source'> = { name, signal, isSourceOwned: true }
   const sizeBytes = declaredSize(headers['content-length'], headers['transfer-encoding'])
   const md5 = contentMd5(headers['content-md5'])
   const type = mediaTypeOf(headers['content-type'])

@@ -5,10 +5,10 @@ import { after, before, describe, test } from 'node:test'
 import { type Browser, clickedBytes, skip, startBrowser, type Visitor } from '../support/browser.ts'
 import { type Site, startSite } from '../support/site.ts'
 
-const SCRIPT = "document.title = 'harmed'; fetch('/nodes')"
+const SCRIPT = "document.title = 'harmed'"
 const EVIL_NAMES = [
   `<img src=x onerror="${SCRIPT}">.txt`,
-  `"><script>${SCRIPT}</script>.txt`,
+  `"><svg onload="${SCRIPT}">.txt`,
   `javascript:${SCRIPT}`,
   '\u202Etxt.exe',
 ]
@@ -49,7 +49,7 @@ describe('users and their files', { skip }, () => {
     )
     const lifeS = expires - Date.now() / 1000
     assert.ok(lifeS > 11 * HOUR_S && lifeS < 13 * HOUR_S, `lives ${lifeS} s`)
-    assert.equal(await visitor.page.evaluate(() => document.cookie), '')
+    assert.equal(await visitor.page.evaluate('document.cookie'), '')
   })
 
   test('names that are written as scripts are shown and nothing more', async () => {
@@ -128,9 +128,9 @@ describe('users and their files', { skip }, () => {
     await using visitor = await signedIn()
     const { page } = visitor
     await visitor.open('/files/dot.png')
-    assert.equal(await page.evaluate(() => document.images[0]?.naturalWidth), 1)
+    assert.equal(await page.evaluate('document.images[0].naturalWidth'), 1)
     await visitor.open('/files/tone.wav')
-    await page.waitForFunction(() => document.querySelector('video')?.duration === 1)
+    await page.waitForFunction("document.querySelector('video')?.duration === 1")
   })
 })
 

@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Agent, type Dispatcher, request } from 'undici'
+import { NodeConnection } from '../../gateway/dfs/connection.ts'
 import type { Identity } from '../../gateway/dfs/identity.ts'
+import { fileIdOf } from '../../gateway/dfs/keys.ts'
 import type { Store } from '../../gateway/dfs/store.ts'
-import { BASIC, basic, call } from '../gateway/http/client.ts'
+import { basic, call, PASSWORD } from '../gateway/http/client.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
-import { gathered, md5Hex, ROW, seededBytes } from '../support/content.ts'
+import { md5Hex, ROW, seededBytes } from '../support/content.ts'
 import { inParallel } from '../support/watching.ts'
 
 const CROWD = 200
@@ -28,7 +30,7 @@ before(async () => {
 after(() => cluster[Symbol.asyncDispose]())
 
 const userOf = (index: number) => `user${index}`
-const passwordOf = (user: string) => (user === 'alice' ? 'correct horse' : `password of ${user}`)
+const passwordOf = (user: string) => (user === 'alice' ? PASSWORD : `password of ${user}`)
 
 /** Requests of one user, on connections of their own. */
 function visitor(user: string) {
@@ -75,24 +77,61 @@ for (const count of [5, 50, CROWD]) {
   })
 }
 
-test('a hundred uploads of one name at once end with one of them, on all nodes alike', async (t) => {
-  for (const size of [500, ROW + 500]) {
+/** What node `number` (1..4) has of a file: states and versions, oldest first. */
+async function entriesOn(number: number, identity: Identity, name: string): Promise<string[]> {
+  const { port } = cluster.nodes[number - 1]!
+  const address = { index: number - 1, host: '127.0.0.1', port }
+  await using connection = await NodeConnection.open(address, 10_000)
+  const { header } = await connection.request({
+    op: 'lookup',
+    fields: { file: fileIdOf(identity.nameKey, name), withParts: false },
+    as: { by: 'user', identity },
+    timeoutMs: 10_000,
+  })
+  return header.entries.map(({ state, version, parts }) => {
+    assert.ok(parts > 0)
+    return `${state} ${Buffer.from(version).toString('hex')}`
+  })
+}
+
+for (const size of [500, ROW + 500]) {
+  test(`a hundred uploads of ${size} bytes to one name at once end with one of them`, async (t) => {
     const contents = Array.from({ length: 100 }, (_, index) => {
-      return seededBytes(`contested ${size} ${index}`, size + index)
+      return seededBytes(`contested ${size} ${index}`, size)
     })
     const path = `${url}/files/contested`
-    const answers = await Promise.all(
-      contents.map((body) => call(path, { method: 'PUT', body, authorization: BASIC })),
-    )
-    const counts = new Map<string, number>()
-    for (const { status, json } of answers) {
-      const key = `${status} ${json.code ?? ''}`
-      counts.set(key, (counts.get(key) ?? 0) + 1)
-    }
-    t.diagnostic(`${size} bytes: ${[...counts].map(([key, count]) => `${count} x ${key}`)}`)
-    const stored = answers.flatMap(({ status, json }) => (status < 300 ? json.md5 : []))
+    const answers = await Promise.all(contents.map((body) => call(path, { method: 'PUT', body })))
+    const statuses = Map.groupBy(answers, ({ status, json }) => `${status} ${json.code ?? ''}`)
+    t.diagnostic([...statuses].map(([key, list]) => `${list.length} x ${key}`).join())
+    for (const { status, text } of answers) assert.ok(status === 200 || status === 201, text)
     const final = await call(path)
-    assert.ok(stored.includes(md5Hex(final.body)), 'the file is one whose upload was confirmed')
-    assert.equal(final.headers.etag, `"${md5Hex(final.body)}"`)
+    assert.ok(contents.some((content) => content.equals(final.body)))
+    const identity = await store.signIn({ user: 'alice', password: PASSWORD, address: 'test' })
+    const entries = await Promise.all(
+      [1, 2, 3, 4].map((number) => entriesOn(number, identity, 'contested')),
+    )
+    for (const seen of entries) assert.deepEqual(seen, entries[0])
+    assert.equal(entries[0]!.length, 1, `${entries[0]}`)
+    assert.match(entries[0]![0]!, /^committed /)
+  })
+}
+
+test('a hundred requests of all kinds for one name at once leave the gateway right', async (t) => {
+  const path = `${url}/files/busy`
+  const contents = Array.from({ length: 50 }, (_, index) => seededBytes(`busy ${index}`, 2000))
+  const answers = await Promise.all(
+    contents.flatMap((body, index) => [
+      call(path, { method: 'PUT', body }),
+      index % 5 === 0 ? call(path, { method: 'DELETE' }) : call(path),
+    ]),
+  )
+  const statuses = Map.groupBy(answers, ({ status, json }) => `${status} ${json?.code ?? ''}`)
+  t.diagnostic([...statuses].map(([key, list]) => `${list.length} x ${key}`).join())
+  for (const { status, body } of answers) {
+    assert.ok([200, 201, 204, 404].includes(status), `${status} ${body}`)
+    const isContent = status === 200 && body.length === 2000
+    if (isContent) assert.ok(contents.some((content) => content.equals(body)))
   }
+  assert.ok((await call(path, { method: 'PUT', body: 'the last' })).status < 300)
+  assert.equal((await call(path)).text, 'the last')
 })

@@ -19,7 +19,9 @@ for (const size of [0, 1, ROW - 1, ROW, ROW + 1, 2 * ROW, 3 * ROW + 5]) {
     const bytes = randomBytes(size)
     const seen: Buffer[] = []
     const rows: { row: number; isLast: boolean; plain: Buffer }[] = []
-    for await (const row of plainRows(cutAnywhere(bytes), (part) => seen.push(Buffer.from(part)))) {
+    const source = cutAnywhere(bytes)
+    const onBytes = (part: Uint8Array) => seen.push(Buffer.from(part))
+    for await (const row of plainRows({ source, onBytes })) {
       rows.push({ ...row, plain: Buffer.from(row.plain) })
     }
     assert.ok(Buffer.concat(rows.map(({ plain }) => plain)).equals(bytes))
@@ -32,3 +34,23 @@ for (const size of [0, 1, ROW - 1, ROW, ROW + 1, 2 * ROW, 3 * ROW + 5]) {
     }
   })
 }
+
+test('buffers that belong to the rows alone are given back, slices of others are not', async () => {
+  const own = new Uint8Array(100_000).fill(7)
+  const shared = Buffer.from(own).subarray(10, 20)
+  const rows: Buffer[] = []
+  async function* source() {
+    yield own
+    yield shared
+  }
+  for await (const { plain } of plainRows({
+    source: source(),
+    onBytes() {},
+    isSourceOwned: true,
+  })) {
+    rows.push(Buffer.from(plain))
+  }
+  assert.ok(Buffer.concat(rows).equals(Buffer.alloc(100_010, 7)))
+  assert.equal(own.length, 0)
+  assert.equal(shared.length, 10)
+})
