@@ -1,5 +1,6 @@
-// The accounts of the catalog. A record is prepared (durable, without effect), then committed; a user has
-// at most one of each, ordered by `change`. Knows StoredKeys, never a password or what it opens.
+// The accounts of the catalog. A record is prepared (durable, without effect), then committed; a
+// user has at most one of each, ordered by `change`. Knows StoredKeys, never a password or what it
+// opens.
 import type { Catalog } from './catalog.ts'
 import { type AccountRecord, DfsError } from './protocol/index.ts'
 
@@ -69,7 +70,9 @@ export function createAccounts(catalog: Catalog) {
     put(account, State.prepared)
   }
 
-  /** Repeating it is safe. @throws DfsError ACCOUNT_UNKNOWN where nothing of that change is prepared */
+  /**
+   * Repeating it is safe. @throws DfsError ACCOUNT_UNKNOWN where nothing of that change is prepared
+   */
   function applyCommit(user: string, change: number): void {
     const committed = find(user, State.committed)
     if (committed?.change === change) return

@@ -1,9 +1,9 @@
-// The node's catalog: one SQLite database that this process alone holds. Opens it, makes its tables and
-// numbers the changes. What the tables mean to accounts and files is theirs to know.
+// The node's catalog: one SQLite database that this process alone holds. Opens it, makes its tables
+// and numbers the changes. What the tables mean to accounts and files is theirs to know.
 //
-// Locking: `locking_mode=EXCLUSIVE` keeps SQLite's lock for as long as the process lives, which is also the
-// lock of the whole folder. POSIX drops it when ANY descriptor of the file is closed by this process, so
-// nothing else here may open catalog.sqlite.
+// Locking: `locking_mode=EXCLUSIVE` keeps SQLite's lock for as long as the process lives, which is
+// also the lock of the whole folder. POSIX drops it when ANY descriptor of the file is closed by
+// this process, so nothing else here may open catalog.sqlite.
 import { DatabaseSync } from 'node:sqlite'
 import { toDiskError } from './durable.ts'
 import { createGroupCommit, type GroupCommit } from './group-commit.ts'
@@ -111,7 +111,8 @@ function lockDatabase(database: DatabaseSync): void {
   database.exec('PRAGMA journal_mode = WAL')
   database.exec('PRAGMA synchronous = FULL')
   database.exec('PRAGMA temp_store = MEMORY')
-  // 16 MiB of pages; a log above 8 MiB is folded into the database, and 64 MiB of it are kept at most.
+  // 16 MiB of pages; a log above 8 MiB is folded into the database, and 64 MiB of it are kept at
+  // most.
   database.exec('PRAGMA cache_size = -16384')
   database.exec('PRAGMA wal_autocheckpoint = 2000')
   database.exec('PRAGMA journal_size_limit = 67108864')

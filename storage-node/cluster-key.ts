@@ -1,5 +1,5 @@
-// The key that four nodes and their operator share: a file with 64 hex digits. Made where it is missing,
-// so that the first start needs no preparation; read where it is there.
+// The key that four nodes and their operator share: a file with 64 hex digits. Made where it is
+// missing, so that the first start needs no preparation; read where it is there.
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
@@ -23,7 +23,8 @@ export interface ClusterKey {
 }
 
 /**
- * Reads the key, or makes it. Several nodes may start at once: the first to link its file into place wins.
+ * Reads the key, or makes it. Several nodes may start at once: the first to link its file into
+ * place wins.
  * @throws DfsError CONF_INVALID, DISK_FAILED
  */
 export async function openClusterKey(path: string): Promise<ClusterKey> {

@@ -1,6 +1,6 @@
-// One accepted socket: greets, cuts frames, has proofs checked, runs commands and sends their answers, with
-// a limit on every wait and on everything that is kept. Knows no command but `append`, whose body it hands
-// to the row writer as it comes.
+// One accepted socket: greets, cuts frames, has proofs checked, runs commands and sends their
+// answers, with a limit on every wait and on everything that is kept. Knows no command but
+// `append`, whose body it hands to the row writer as it comes.
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Call, Commands, Reply, Traffic } from './commands/table.ts'
@@ -90,7 +90,9 @@ export class Connection {
     socket.on('close', () => this.#onClose())
   }
 
-  /** The first frame: who is here, and the nonce that all proofs on this connection are bound to. */
+  /**
+   * The first frame: who is here, and the nonce that all proofs on this connection are bound to.
+   */
   greet(): void {
     const { node, epoch } = this.#options
     const greeting: Greeting = { node, nonce: this.#session.nonce, epoch }
@@ -365,7 +367,10 @@ export class Connection {
   }
 }
 
-/** Gives the memory of a buffer that was read back at once; left to the collector it costs a third of the CPU. */
+/**
+ * Gives the memory of a buffer that was read back at once; left to the collector it costs a third
+ * of the CPU.
+ */
 function freeBytes(bytes: Buffer): void {
   const whole = bytes.buffer as ArrayBuffer
   // Slices of a pool are shared and must stay.

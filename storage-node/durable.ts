@@ -1,5 +1,5 @@
-// Bytes that must survive a power cut: whole writes, syncs of files and folders, durable renames. Knows
-// nothing of parts or catalogs; every caller acknowledges only after these have returned.
+// Bytes that must survive a power cut: whole writes, syncs of files and folders, durable renames.
+// Knows nothing of parts or catalogs; every caller acknowledges only after these have returned.
 import { close, fdatasync, fsync, open, rename, unlink, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { DfsError } from './protocol/index.ts'
@@ -11,7 +11,9 @@ const fdatasyncAsync = promisify(fdatasync)
 const renameAsync = promisify(rename)
 const unlinkAsync = promisify(unlink)
 
-/** Writes all of `bytes` at `position`; the kernel may take fewer at a time and call that success. */
+/**
+ * Writes all of `bytes` at `position`; the kernel may take fewer at a time and call that success.
+ */
 export function writeAll(fd: number, bytes: Uint8Array, position: number): void {
   let written = 0
   while (written < bytes.length) {
@@ -69,8 +71,8 @@ export async function writeFileDurably(options: {
 }
 
 /**
- * Syncs folders for many callers at once: who asks while a sync of that folder is under way shares the
- * next one, because the present one may have begun before the caller's rename.
+ * Syncs folders for many callers at once: who asks while a sync of that folder is under way shares
+ * the next one, because the present one may have begun before the caller's rename.
  */
 export function createFolderSync(): (path: string) => Promise<void> {
   interface Run {
@@ -100,7 +102,10 @@ export function createFolderSync(): (path: string) => Promise<void> {
   }
 }
 
-/** What went wrong with the disk, as NO_SPACE or DISK_FAILED; names no path. A fault of ours is INTERNAL. */
+/**
+ * What went wrong with the disk, as NO_SPACE or DISK_FAILED; names no path. A fault of ours is
+ * INTERNAL.
+ */
 export function toDiskError(error: unknown, doing: string): DfsError {
   if (error instanceof DfsError) return error
   const { code, errcode } = error as { code?: string; errcode?: number }

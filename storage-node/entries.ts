@@ -1,6 +1,7 @@
-// The entries of the catalog: which versions of which files this node knows, and where their parts are.
-// Each file has at most one decided entry (committed or deleted), older than all its prepared ones.
-// Functions whose name begins with `apply` run inside `catalog.write`; nothing here touches part files.
+// The entries of the catalog: which versions of which files this node knows, and where their parts
+// are. Each file has at most one decided entry (committed or deleted), older than all its prepared
+// ones. Functions whose name begins with `apply` run inside `catalog.write`; nothing here touches
+// part files.
 import type { Catalog } from './catalog.ts'
 import { compareVersions, DfsError, type Entry } from './protocol/index.ts'
 
@@ -14,7 +15,10 @@ const MAX_SHOWN = 64
 const MAX_SHOWN_BYTES = 49_152
 /** What an entry takes in a message beside its sealed description: ids, field names, numbers. */
 export const ENTRY_FIXED_BYTES = 128
-/** A prepared version that stayed so for this long no longer stands in the way of conditional writes. */
+/**
+ * A prepared version that stayed so for this long no longer stands in the way of conditional
+ * writes.
+ */
 const PENDING_MS = 5 * 60_000
 
 /** Which version of which file of whom. */
@@ -24,7 +28,10 @@ export interface VersionName {
   version: Uint8Array
 }
 
-/** `undefined`: none; null: unless there is no file; else the version that must be the newest committed. */
+/**
+ * `undefined`: none; null: unless there is no file; else the version that must be the newest
+ * committed.
+ */
 export type Condition = Uint8Array | null | undefined
 
 export interface PrepareOptions {
@@ -32,7 +39,10 @@ export interface PrepareOptions {
   sealed: Uint8Array
 }
 
-/** One part as the catalog keeps it; `data` is what the part file would hold, where there is no file. */
+/**
+ * One part as the catalog keeps it; `data` is what the part file would hold, where there is no
+ * file.
+ */
 export interface StoredPart {
   part: number
   bytes: number
@@ -91,7 +101,8 @@ export function createEntries(catalog: Catalog) {
     ofUser: sql('SELECT * FROM entries WHERE user = ? ORDER BY file LIMIT ?'),
     byKey: sql('SELECT 1 FROM entries WHERE key = ?'),
     insert: sql(
-      `INSERT INTO entries (user, file, version, state, x, first, rows, parts, change, since_ms, key, sealed)
+      `INSERT INTO entries
+       (user, file, version, state, x, first, rows, parts, change, since_ms, key, sealed)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     decide: sql('UPDATE entries SET state = ?, change = ?, since_ms = ? WHERE id = ?'),
@@ -130,7 +141,9 @@ export function createEntries(catalog: Catalog) {
     return partsIn(row.parts).flatMap((part) => partOf(row, part) ?? [])
   }
 
-  /** The user's entries that changed after `since`, oldest change first, with their change numbers. */
+  /**
+   * The user's entries that changed after `since`, oldest change first, with their change numbers.
+   */
   function* changedSince(user: string, since: number, limit: number): Generator<[number, Entry]> {
     for (const row of statements.since.iterate(user, since, limit) as Iterable<unknown>) {
       yield [(row as Row).change, entryOf(row as Row)]
@@ -207,7 +220,9 @@ export function createEntries(catalog: Catalog) {
     return removeOlder(rows, name.version)
   }
 
-  /** Drops a prepared version; one that is unknown is no error. @throws DfsError PRECONDITION_FAILED */
+  /**
+   * Drops a prepared version; one that is unknown is no error. @throws DfsError PRECONDITION_FAILED
+   */
   function applyAbort(name: VersionName): Doomed[] {
     const row = findRow(name)
     if (row === undefined) return []

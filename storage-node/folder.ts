@@ -51,7 +51,10 @@ export async function openFolder(path: string, node: number): Promise<Folder> {
   }
 }
 
-/** The epoch of a folder that is ours, undefined for one that is to be made. @throws DfsError FOLDER_FOREIGN */
+/**
+ * The epoch of a folder that is ours, undefined for one that is to be made. @throws DfsError
+ * FOLDER_FOREIGN
+ */
 function inspect(path: string, node: number): Buffer | undefined {
   const names = readdirSync(path)
   if (!names.includes(FORMAT_FILE)) {

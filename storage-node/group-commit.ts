@@ -1,13 +1,14 @@
-// All catalog writes that arrive during one turn of the event loop share one transaction, and so one sync
-// of the disk. A write is answered only after COMMIT. Knows SQL's transactions and nothing of the tables.
+// All catalog writes that arrive during one turn of the event loop share one transaction, and so
+// one sync of the disk. A write is answered only after COMMIT. Knows SQL's transactions and nothing
+// of the tables.
 import type { DatabaseSync } from 'node:sqlite'
 import { toDiskError } from './durable.ts'
 import { DfsError } from './protocol/index.ts'
 
 export interface GroupCommit {
   /**
-   * Runs `apply` (synchronous; a throw undoes what it wrote, and only that) inside the next transaction.
-   * Resolves with its result once that is on the disk.
+   * Runs `apply` (synchronous; a throw undoes what it wrote, and only that) inside the next
+   * transaction. Resolves with its result once that is on the disk.
    * @throws DfsError whatever `apply` threw, NO_SPACE or DISK_FAILED
    */
   write<T>(apply: () => T): Promise<T>

@@ -1,5 +1,5 @@
-// One line for each event on stderr: time, who, level, sentence, facts. Callers give no file ids of users,
-// no keys and no bytes; user names are for `debug` only.
+// One line for each event on stderr: time, who, level, sentence, facts. Callers give no file ids of
+// users, no keys and no bytes; user names are for `debug` only.
 
 const levels = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof levels)[number]

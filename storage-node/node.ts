@@ -1,5 +1,5 @@
-// A whole storage node in this process: opens the folder, listens, accepts, looks after what lies around,
-// stops. Takes plain options; where they come from is bin/dfs.ts's to know.
+// A whole storage node in this process: opens the folder, listens, accepts, looks after what lies
+// around, stops. Takes plain options; where they come from is bin/dfs.ts's to know.
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -17,7 +17,9 @@ import { DfsError, toDfsError } from './protocol/index.ts'
 import { createStaging } from './staging.ts'
 import { createThrottle } from './throttle.ts'
 
-/** Sockets above the limit that may be told so at once; what comes beyond is closed without a word. */
+/**
+ * Sockets above the limit that may be told so at once; what comes beyond is closed without a word.
+ */
 const REFUSED_CONNECTIONS = 64
 /** How long requests under way may take when the node stops. */
 const STOP_MS = 5000
@@ -46,7 +48,8 @@ export interface StorageNode extends AsyncDisposable {
 
 /**
  * Opens the folder and listens.
- * @throws DfsError FOLDER_FOREIGN, FOLDER_IN_USE, PORT_IN_USE, CONF_INVALID (TLS files), DISK_FAILED
+ * @throws DfsError FOLDER_FOREIGN, FOLDER_IN_USE, PORT_IN_USE, CONF_INVALID (TLS files),
+ * DISK_FAILED
  */
 export async function createNode(options: NodeOptions): Promise<StorageNode> {
   const { node, log } = options

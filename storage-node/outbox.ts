@@ -1,5 +1,6 @@
-// What goes out on one socket. Small answers of one turn of the event loop leave in one write; pieces of
-// streams leave at once, and their sender waits until the socket has taken them. Knows no commands.
+// What goes out on one socket. Small answers of one turn of the event loop leave in one write;
+// pieces of streams leave at once, and their sender waits until the socket has taken them. Knows no
+// commands.
 import type { Socket } from 'node:net'
 import { DfsError } from './protocol/index.ts'
 
@@ -60,7 +61,10 @@ export class Outbox {
     })
   }
 
-  /** Calls `run` when there is room for a big answer: now, or later; never once the socket has closed. */
+  /**
+   * Calls `run` when there is room for a big answer: now, or later; never once the socket has
+   * closed.
+   */
   whenRoom(run: () => void): void {
     if (this.#waiting.length === 0 && !this.isFull) run()
     else this.#waiting.push(run)

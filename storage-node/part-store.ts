@@ -1,5 +1,6 @@
 // The part files: pieces in order, each followed by its CRC-32 (4 bytes, big-endian), under
-// parts/<2 hex>/<key>.part<N>. Places, opens and removes them; which ones should exist the catalog says.
+// parts/<2 hex>/<key>.part<N>. Places, opens and removes them; which ones should exist the catalog
+// says.
 import { createHash } from 'node:crypto'
 import { close, fstat, open, read, readdirSync } from 'node:fs'
 import { promisify } from 'node:util'
@@ -29,7 +30,10 @@ export interface PartShape {
 
 /** An open part. Keeps its bytes readable however long it takes, also when the file is removed. */
 export interface PartReader {
-  /** Piece and CRC-32 of one row; valid until the next call. @throws DfsError PART_MISSING, DISK_FAILED */
+  /**
+   * Piece and CRC-32 of one row; valid until the next call. @throws DfsError PART_MISSING,
+   * DISK_FAILED
+   */
   read(row: number): Promise<{ piece: Buffer; crc: number }>
   close(): Promise<void>
 }
@@ -75,7 +79,9 @@ export function createPartStore(options: { folder: string; log: Log }) {
     }
   }
 
-  /** Removes part files under a reserved key. What cannot be removed is collected at the next start. */
+  /**
+   * Removes part files under a reserved key. What cannot be removed is collected at the next start.
+   */
   async function remove({ key, parts }: Doomed): Promise<void> {
     for (const part of partsIn(parts)) {
       try {
@@ -114,7 +120,10 @@ export function createPartStore(options: { folder: string; log: Log }) {
     return fileReader(fd, part, shape)
   }
 
-  /** Removes files that no entry names: what a crash left between rename and commit, or after a removal. */
+  /**
+   * Removes files that no entry names: what a crash left between rename and commit, or after a
+   * removal.
+   */
   async function collect(isKnown: (key: Uint8Array) => boolean): Promise<number> {
     let removedCount = 0
     for (const inner of readdirSync(folder)) {

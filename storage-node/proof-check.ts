@@ -1,5 +1,5 @@
-// Decides whether a request may run: the right kind of prover, a fresh counter, a proof that holds. Looks
-// at heads only, before any body is taken; knows no command beyond its audience.
+// Decides whether a request may run: the right kind of prover, a fresh counter, a proof that holds.
+// Looks at heads only, before any body is taken; knows no command beyond its audience.
 import type { AccountBook } from './accounts.ts'
 import {
   type Audience,
@@ -16,7 +16,9 @@ import {
 } from './protocol/index.ts'
 import { pairOf, type Throttle } from './throttle.ts'
 
-/** Users whose proofs held on one connection; beyond this number they are forgotten and prove again. */
+/**
+ * Users whose proofs held on one connection; beyond this number they are forgotten and prove again.
+ */
 const MAX_KNOWN_USERS = 10_000
 
 /** What one connection has proved so far. */
@@ -44,8 +46,8 @@ export interface ProofCheckOptions {
 export type ProofCheck = (audience: Audience, head: FrameHead, session: Session) => Sender
 
 /**
- * The check, which throws AUTH_REQUIRED, FORBIDDEN, USERNAME_INVALID, BAD_MESSAGE (counter), AUTH_FAILED
- * (delay the answer) or AUTH_THROTTLED.
+ * The check, which throws AUTH_REQUIRED, FORBIDDEN, USERNAME_INVALID, BAD_MESSAGE (counter),
+ * AUTH_FAILED (delay the answer) or AUTH_THROTTLED.
  */
 export function createProofCheck(options: ProofCheckOptions): ProofCheck {
   const { node, clusterKey, accounts, throttle } = options

@@ -1,6 +1,6 @@
-// The hot path of uploads: takes the two pieces of one row as they come off the socket and writes them
-// straight to the files of their lanes, each piece followed by its CRC-32. No copy and no promise for each
-// buffer; background syncs bound what the disk has yet to take.
+// The hot path of uploads: takes the two pieces of one row as they come off the socket and writes
+// them straight to the files of their lanes, each piece followed by its CRC-32. No copy and no
+// promise for each buffer; background syncs bound what the disk has yet to take.
 import { crc32 } from 'node:zlib'
 import { syncData, toDiskError, writeAll } from './durable.ts'
 import { CRC_BYTES } from './part-store.ts'
@@ -56,7 +56,8 @@ export function rowWriter(upload: Upload, options: RowWriterOptions): BodySink {
 
   function end(damaged: readonly number[]): void {
     if (!isMine()) {
-      // Broken while the body came: said already. Otherwise the row was overtaken or the upload given up.
+      // Broken while the body came: said already. Otherwise the row was overtaken or the upload
+      // given up.
       if (upload.fault === undefined) onFault(lostRow(upload))
       return
     }
@@ -100,8 +101,8 @@ function addPiece(lane: StagedLane, [lengthBytes, crc]: Section): void {
 }
 
 /**
- * Starts a sync of what is written, or holds the source while the one before is still under way: the
- * pages that wait for the disk stay few, and with them the time that others' commits take.
+ * Starts a sync of what is written, or holds the source while the one before is still under way:
+ * the pages that wait for the disk stay few, and with them the time that others' commits take.
  */
 function pushToDisk(upload: Upload, lane: StagedLane, hold: () => () => void): void {
   if (lane.syncing !== undefined) {

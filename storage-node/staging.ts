@@ -1,5 +1,6 @@
-// Uploads on their way in: two files each, one for each lane of this node, growing row by row. An upload
-// belongs to a user, not to a connection. Knows no versions and no catalog; a restart forgets all uploads.
+// Uploads on their way in: two files each, one for each lane of this node, growing row by row. An
+// upload belongs to a user, not to a connection. Knows no versions and no catalog; a restart
+// forgets all uploads.
 import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, unlinkSync } from 'node:fs'
 import { removeFile, toDiskError } from './durable.ts'
 import { CRC_BYTES } from './part-store.ts'

@@ -8,7 +8,10 @@ const LAST_DELAY_MS = 5000
 const FORGET_MS = 5 * 60_000
 /** Pairs of user and address that are remembered; the ones longest unused go first. */
 const MAX_PAIRS = 10_000
-/** Delayed answers of one pair; more would let a guesser make up in number what each one loses in time. */
+/**
+ * Delayed answers of one pair; more would let a guesser make up in number what each one loses in
+ * time.
+ */
 const MAX_PENDING = 8
 
 export interface Throttle {
@@ -47,7 +50,8 @@ export function createThrottle(): Throttle {
         record.pending--
         answer()
       }, delayMs(record.failures))
-      // The place stays taken until the delay is over: closing the connection must not buy another try.
+      // The place stays taken until the delay is over: closing the connection must not buy another
+      // try.
       return () => {
         clearTimeout(timer)
         setTimeout(() => record.pending--, delayMs(record.failures)).unref()

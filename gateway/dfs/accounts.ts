@@ -108,8 +108,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
   }
 
   /**
-   * The user key of an account that some nodes have: `add` was cut off, or a node lost its folder. With
-   * the account's own password it is completed; never is a new key put in place of one that opens files.
+   * The user key of an account that some nodes have: `add` was cut off, or a node lost its folder.
+   * With the account's own password it is completed; never is a new key put in place of one that
+   * opens files.
    */
   async function keyOfPartial(record: AccountRecord, password: string): Promise<Buffer> {
     const { user, salt, rounds: itsRounds, wrappedKey } = record

@@ -48,8 +48,8 @@ export async function prepareAndCommit(
     await abortPrepared(context, version)
     const serious = failures.find(({ code }) => code !== 'STALE_VERSION')
     if (serious !== undefined) throw serious
-    // A newer version was committed while this one was on its way: it took this one's place at once,
-    // as it would have done a moment later. To all who look, this upload came just before it.
+    // A newer version was committed while this one was on its way: it took this one's place at
+    // once, as it would have done a moment later. To all who look, this upload came just before it.
     if (context.isStaged === true) return { file: storedInfo(description, version), isNew: false }
     if (tries === MAX_VERSION_TRIES) throw failures[0]!
     version = newVersion(Date.now(), newestNamed(failures))

@@ -75,8 +75,8 @@ export async function newestVersion(
 }
 
 /**
- * A node that still shows a committed version as prepared has missed the commit: it is told again, and
- * nobody waits for it.
+ * A node that still shows a committed version as prepared has missed the commit: it is told again,
+ * and nobody waits for it.
  */
 function finishCommit(
   cluster: Cluster,

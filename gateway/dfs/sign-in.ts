@@ -136,6 +136,8 @@ export function createSignIn(options: SignInOptions) {
     /** @throws DfsError AUTH_FAILED, AUTH_THROTTLED, NODES_UNAVAILABLE, BUSY */
     async signIn({ user, password, address }: Credentials): Promise<Identity> {
       const folded = foldOrFail(user)
+      // HMAC fills its key up with zeros: NULs at the end of a password would count for nothing.
+      if (password.includes('\0')) throw new DfsError('AUTH_FAILED', WRONG)
       const key = createHmac('sha256', secret).update(`${folded}\0${password}`).digest('base64')
       const known = remembered.get(key)
       if (known !== undefined) return known

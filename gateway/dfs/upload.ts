@@ -124,7 +124,7 @@ async function storeLarge(
     // Staged bytes are prepared once: a version that turns out stale would cost the whole upload.
     const after = await newestVersion(cluster, identity, context)
     const result = await prepareAndCommit(
-      { ...context, after },
+      { ...context, after, isStaged: true },
       describe,
       async (node, version, sealed) => {
         const { file, condition } = context

@@ -58,7 +58,8 @@ export async function sendFile(
     throw refusal ?? new DfsError('INTERNAL', 'The store chose without asking.')
   }
   const { status, headers, sizeBytes } = answer
-  // A file shown in a sandbox has an origin of its own; browsers complain of a page that asks for more.
+  // A file shown in a sandbox has an origin of its own; browsers complain of a page that asks for
+  // more.
   reply.raw.removeHeader('origin-agent-cluster')
   if (answer.send === 'nothing') {
     if (status !== 304) reply.header('content-length', String(sizeBytes))

@@ -10,8 +10,8 @@ const FILE_POLICY = "default-src 'none'; sandbox"
 const IMAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 /**
- * The page that the browser makes around a film or a sound fetches it once more, and needs the cookie
- * for that, which no page of another origin would send. The sandbox still runs no script.
+ * The page that the browser makes around a film or a sound fetches it once more, and needs the
+ * cookie for that, which no page of another origin would send. The sandbox still runs no script.
  */
 const MEDIA_POLICY =
   "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `dfs DIR PORT`: reads the command line and the conf, starts one storage node, stops it on a signal. Says
-// one line on stdout when it listens; everything else goes to stderr.
+// `dfs DIR PORT`: reads the command line and the conf, starts one storage node, stops it on a
+// signal. Says one line on stdout when it listens; everything else goes to stderr.
 import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'

@@ -1,5 +1,5 @@
-// The commands of a node as one table: each op of the protocol and the small function that does it. Every
-// function may assume that fields and proof are checked; none knows of sockets or frames.
+// The commands of a node as one table: each op of the protocol and the small function that does it.
+// Every function may assume that fields and proof are checked; none knows of sockets or frames.
 import type { AccountBook } from '../accounts.ts'
 import type { Catalog } from '../catalog.ts'
 import type { DiskSpace } from '../disk-space.ts'

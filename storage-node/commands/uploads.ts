@@ -1,5 +1,5 @@
-// Commands of an upload on its way in: open, rows, how far it is on the disk, prepare; and a whole file of
-// one row in one message. What they make is prepared: durable, and not yet the file.
+// Commands of an upload on its way in: open, rows, how far it is on the disk, prepare; and a whole
+// file of one row in one message. What they make is prepared: durable, and not yet the file.
 import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { Condition, StoredPart, VersionName } from '../entries.ts'
@@ -16,7 +16,10 @@ import {
 import { requireSound, type Upload } from '../staging.ts'
 import type { Call, Commands, CommandsOf, Services } from './table.ts'
 
-/** Pieces up to this size lie in the catalog itself: no file of their own, one sync with all the others. */
+/**
+ * Pieces up to this size lie in the catalog itself: no file of their own, one sync with all the
+ * others.
+ */
 export const INLINE_BYTES = 65_536
 
 type UploadOp = 'open' | 'staged' | 'prepare' | 'store' | 'abort-upload'

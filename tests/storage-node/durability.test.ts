@@ -1,4 +1,5 @@
-// What survives: a kill at any moment, restarts, files that crashes left, folders that are not ours.
+// What survives: a kill at any moment, restarts, files that crashes left, folders that are not
+// ours.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// What no honest client sends: other protocols, damaged and endless frames, silence. Each gets a clear
-// error, and the node serves the others meanwhile.
+// What no honest client sends: other protocols, damaged and endless frames, silence. Each gets a
+// clear error, and the node serves the others meanwhile.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'

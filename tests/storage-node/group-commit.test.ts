@@ -1,4 +1,5 @@
-// Many writes, one transaction: each is right by itself, and none is answered before all are on the disk.
+// Many writes, one transaction: each is right by itself, and none is answered before all are on the
+// disk.
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'

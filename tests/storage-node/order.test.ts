@@ -1,5 +1,6 @@
-// In which order the disk is written, seen from outside by strace: bytes first, then names, then the
-// catalog, then the answer. And what happens where a sync fails. Left out where strace cannot be used.
+// In which order the disk is written, seen from outside by strace: bytes first, then names, then
+// the catalog, then the answer. And what happens where a sync fails. Left out where strace cannot
+// be used.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -60,7 +61,8 @@ test('a small file is answered after the catalog is synced', { skip }, async () 
 test('where the disk does not sync, nothing is acknowledged and the upload is gone', {
   skip,
 }, async () => {
-  // Only data syncs of files fail; the catalog on this system uses them, too, so all writes are refused.
+  // Only data syncs of files fail; the catalog on this system uses them, too, so all writes are
+  // refused.
   await using server = await startNodeProcess({ trace: ['-e', 'trace=fdatasync'] })
   const as = server.alice
   const kept = newStoredFile()

@@ -1,4 +1,5 @@
-// Who may do what: proofs that are missing, wrong, old, of strangers; and how guessing is slowed down.
+// Who may do what: proofs that are missing, wrong, old, of strangers; and how guessing is slowed
+// down.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'

@@ -15,6 +15,7 @@ import {
   readPart,
   type StoredFile,
 } from '../support/stored-file.ts'
+import { accountOf, WireClient } from '../support/wire-client.ts'
 
 const LONG = { rows: 48, pieceBytes: 262_148 }
 
@@ -125,13 +126,18 @@ test('the same frames go over TLS where the conf has a certificate', async () =>
       conf,
       log,
     })
-    const socket = connect({ port: node.port, host: '127.0.0.1', rejectUnauthorized: false })
-    const greeting = await new Promise<Buffer>((resolve, reject) => {
-      socket.once('data', resolve)
-      socket.once('error', reject)
-    })
-    assert.equal(greeting.toString('latin1', 0, 2), '4F')
-    socket.destroy()
+    await using client = await WireClient.over(
+      connect({ port: node.port, host: '127.0.0.1', rejectUnauthorized: false }),
+    )
+    const operator = { by: 'cluster', user: 'alice', key: clusterKey } as const
+    const as = { by: 'user', user: 'alice', key: randomBytes(32) } as const
+    const account = accountOf('alice', as.key)
+    await client.request('account-prepare', { account }, { as: operator })
+    await client.request('account-commit', { change: 1 }, { as: operator })
+    const stored = newStoredFile({ rows: 9, pieceBytes: 262_148, lastBytes: 5 })
+    await prepare(client, as, stored)
+    const pieces = await readPart(client, as, { stored, part: 1 })
+    assert.ok(pieces.every((piece, row) => piece.equals(stored.rows[row]![0])))
     conf.tls.key_file = `${path}/none.pem`
     const options = { folder: `${path}/DFS2`, port: 0, node: 2, clusterKey, conf, log }
     await assert.rejects(createNode(options), { code: 'CONF_INVALID' })

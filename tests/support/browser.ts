@@ -1,5 +1,5 @@
-// A headless Chromium for tests, and visitors in it: each has cookies of its own and fails the test on
-// anything that the browser complains about, or that a page is served without the strict policy.
+// A headless Chromium for tests, and visitors in it: each has cookies of its own and fails the test
+// on anything that the browser complains about, or that a page is served without the strict policy.
 import assert from 'node:assert/strict'
 import { accessSync, constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -129,7 +129,8 @@ function watch(page: Page, complaints: string[]): void {
   page.on('pageerror', (error) => complaints.push(`page error: ${error.message}`))
   page.on('crash', () => complaints.push('the page crashed'))
   page.on('requestfailed', (request) => {
-    // So end navigations that turn out to be downloads, and what a page left behind still asked for.
+    // So end navigations that turn out to be downloads, and what a page left behind still asked
+    // for.
     const why = request.failure()?.errorText
     if (why !== 'net::ERR_ABORTED') complaints.push(`${request.url()} failed: ${why}`)
   })

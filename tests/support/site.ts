@@ -1,5 +1,5 @@
-// A site for browser tests: a real cluster with one gateway and one user, whose files can be put in place
-// without a browser, and whose nodes can be taken away so that the gateway has noticed.
+// A site for browser tests: a real cluster with one gateway and one user, whose files can be put in
+// place without a browser, and whose nodes can be taken away so that the gateway has noticed.
 import { once } from 'node:events'
 import { request } from 'undici'
 import type { Identity } from '../../gateway/dfs/identity.ts'

@@ -80,7 +80,11 @@ export class WireClient implements AsyncDisposable {
 
   /** Connects and reads the greeting; fails with the error frame that came instead. */
   static connect(port: number, host = '127.0.0.1'): Promise<WireClient> {
-    const socket = connect({ port, host, allowHalfOpen: false })
+    return WireClient.over(connect({ port, host, allowHalfOpen: false }))
+  }
+
+  /** The same over a socket that is connecting, TLS for example. */
+  static over(socket: Socket): Promise<WireClient> {
     const pending = new Map<number, Pending>()
     let last: DfsError | undefined
     const closed = new Promise<DfsError | undefined>((resolve) => {
