@@ -4,7 +4,10 @@ import { after, before, test } from 'node:test'
 import supertest from 'supertest'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
 
-/** Paths of the interface that answer without credentials; sign-in and sign-out have their own tests. */
+/**
+ * Paths of the interface that answer without credentials; sign-in and sign-out have their own
+ * tests.
+ */
 const OPEN = new Set(['GET /healthz', 'GET /readyz', 'POST /session', 'DELETE /session'])
 
 interface OpenApi {
