@@ -24,6 +24,7 @@ import {
   KEY_BYTES,
   MAX_HEADER_BYTES,
   type Op,
+  type Proof,
   type Request,
   type Section,
   toDfsError,
@@ -32,6 +33,11 @@ import { pairOf, type Throttle } from './throttle.ts'
 
 /** Requests under way on one connection; beyond them no more are read until some are answered. */
 const MAX_IN_FLIGHT = 256
+/**
+ * Answers to failed proofs that wait on one connection. They do not count as under way: guessers
+ * behind a gateway must not stop the requests of all others that share its connection.
+ */
+const MAX_DELAYED = 1024
 /** How long a connection that proved nothing may be silent. */
 const UNPROVED_IDLE_MS = 30_000
 /** How long a connection that is being closed for an error may still take that error in. */
@@ -64,6 +70,7 @@ export class Connection {
   #reader: FrameReader
   #session: Session
   #inFlight = 0
+  #delayedCount = 0
   #holds = 0
   #releaseFlight: (() => void) | undefined
   #isWaitingForRoom = false
@@ -115,7 +122,7 @@ export class Connection {
       this.#lose(new DfsError('IDLE_TIMEOUT', 'The head of a frame did not arrive in time.'))
     } else if (this.#isInBody && silentMs > stallTimeoutMs) {
       this.#lose(new DfsError('IDLE_TIMEOUT', 'The body of a frame stopped arriving.'))
-    } else if (this.#inFlight === 0 && this.#outbox.isEmpty && silentMs > idleMs) {
+    } else if (this.#isDone && this.#outbox.isEmpty && silentMs > idleMs) {
       this.#lose(new DfsError('IDLE_TIMEOUT', 'The connection was silent for too long.'))
     }
   }
@@ -268,15 +275,22 @@ export class Connection {
     const send = () => this.#post(FrameKind.error, id, fields)
     if (code !== 'AUTH_FAILED' || head?.proof === undefined) {
       send()
-      return
+    } else if (this.#delayedCount >= MAX_DELAYED) {
+      const tooMany = 'Too many failed proofs are waiting on this connection.'
+      this.#refuse(id, new DfsError('AUTH_THROTTLED', tooMany))
+    } else {
+      this.#delay(head.proof, send)
     }
-    this.#inFlight++
-    const { by, user } = head.proof
+  }
+
+  #delay({ by, user }: Proof, send: () => void): void {
+    this.#delayedCount++
     const pair = pairOf(`${by} ${user}`, this.#session.address)
     const cancel = this.#options.throttle.delay(pair, () => {
       this.#timers.delete(cancel)
+      this.#delayedCount--
       send()
-      this.#settle()
+      if (this.#state === 'stopping') this.#endWhenDone()
     })
     this.#timers.add(cancel)
   }
@@ -337,10 +351,15 @@ export class Connection {
     this.#endWhenDone()
   }
 
+  /** Whether every request that came is answered, but for what the outbox holds. */
+  get #isDone(): boolean {
+    return this.#inFlight + this.#delayedCount === 0
+  }
+
   #endWhenDone(): void {
-    if (this.#inFlight > 0) return
+    if (!this.#isDone) return
     this.#outbox.whenEmpty(() => {
-      if (this.#inFlight === 0) this.#socket.end()
+      if (this.#isDone) this.#socket.end()
     })
   }
 

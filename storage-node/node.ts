@@ -65,6 +65,8 @@ export async function createNode(options: NodeOptions): Promise<StorageNode> {
       stopTending()
       throw error
     })
+    // Accepting can fail for want of descriptors; the node goes on and accepts again later.
+    server.on('error', (error) => log.warn('The listener failed.', { reason: error.message }))
     const { address, port } = server.address() as AddressInfo
     let closing: Promise<void> | undefined
     const close = () => {

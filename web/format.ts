@@ -66,6 +66,12 @@ export function visibleName(name: string): string {
     )
 }
 
+/** The text as one word for a POSIX shell, which a person can copy: quoted where it must be. */
+export function shellWord(text: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
 /** What stands before a file's name: a picture of what its ending promises. */
 export type FileLook = 'file' | 'image' | 'sound' | 'film' | 'text' | 'archive' | 'code'
 

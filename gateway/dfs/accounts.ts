@@ -1,7 +1,7 @@
 // Making, changing and removing accounts: the same record on all four nodes, or on none.
 // Each change is prepared on all nodes and then committed on all; repeating a change that was cut
 // off finishes it.
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import {
   type AccountRecord,
   DfsError,
@@ -135,7 +135,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       }
       const partial = existing.find((record) => record !== undefined)
       const userKey = partial === undefined ? newUserKey() : await keyOfPartial(partial, password)
-      const change = Math.max(0, ...existing.map((record) => record?.change ?? 0)) + 1
+      const change = changeAfter(existing.map((record) => record?.change ?? 0))
       const records = await recordsFor({ user, password, userKey, change })
       await replaceRecords(records, as)
     },
@@ -149,7 +149,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const outcomes = await cluster.callEach(ALL_NODES, () => ({ op: 'account', fields: {}, as }))
       const failure = outcomes.find(({ error }) => error !== undefined)?.error
       if (failure !== undefined) throw failure
-      const change = Math.max(...outcomes.map(({ value }) => value!.header.account.change)) + 1
+      const change = changeAfter(outcomes.map(({ value }) => value!.header.account.change))
       const userKey = identity.userKey.export()
       try {
         await replaceRecords(await recordsFor({ user, password: newPassword, userKey, change }), as)
@@ -183,6 +183,14 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return [...new Set(lists.flat())].sort()
     },
   }
+}
+
+/**
+ * A number greater than all `changes`. Two changes at once must not get the same one, or the end of
+ * the first would undo the second on some nodes: so it is made of the time and chance.
+ */
+function changeAfter(changes: readonly number[]): number {
+  return Math.max(Math.max(...changes) + 1, Date.now() * 1000 + randomInt(1000))
 }
 
 /** Accounts change on all nodes or on none, full disks or not. */

@@ -90,6 +90,7 @@ export class UserFiles {
     )
     const answered = outcomes.filter(({ error }) => error === undefined).map(({ node }) => node)
     if (answered.length > 0) return answered
+    if (signal?.aborted === true) throw new DfsError('ABORTED', 'The request was given up.')
     const refused = outcomes.find(({ error }) => error?.code === 'AUTH_FAILED')
     if (refused?.error !== undefined) throw refused.error
     const nodes = ALL_NODES.map((node) => cluster.states()[node]!.name)

@@ -1,6 +1,12 @@
 // What each error means in HTTP: its status, and the problem document (RFC 9457) that tells it.
 // Pure; who sends it, and as which media type, is not known here.
-import { codes, DfsError, type ErrorCode, toDfsError } from '@fourfold/storage-node/protocol'
+import {
+  codes,
+  DfsError,
+  type ErrorCode,
+  nodeName,
+  toDfsError,
+} from '@fourfold/storage-node/protocol'
 
 /** HTTP status of every code. A code without a status does not compile. */
 export const statuses = {
@@ -102,7 +108,9 @@ export function toFailure(thrown: unknown): Failure {
 }
 
 export function toProblem({ error, status }: Failure): Problem {
-  const { nodes, parts, files } = error.detail
+  const { parts, files } = error.detail
+  const nodes =
+    error.detail.nodes ?? (error.node === undefined ? undefined : [nodeName(error.node - 1)])
   const isInternal = error.code === 'INTERNAL'
   return {
     type: `urn:fourfold:error:${error.code}`,

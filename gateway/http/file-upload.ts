@@ -27,6 +27,7 @@ export async function storeBody(
   const identity = identityOf(request)
   const { headers } = request
   refuseUnusable(headers['content-range'], headers['content-encoding'])
+  refuseCoding(headers['transfer-encoding'])
   const signal = abortOnClose(reply.raw)
   const condition = await writeCondition(headers, () => statOrNothing())
   const upload: Omit<UploadRequest, 'source'> = { name, signal, isSourceOwned: true }
@@ -85,6 +86,13 @@ function declaredSize(length: string | undefined, coding: string | undefined): n
     throw new DfsError('TOO_LARGE', 'The Content-Length is more than a file can have.')
   }
   return sizeBytes
+}
+
+/** RFC 9112 section 6.1: a coding that is not undone would be stored as if it were the file. */
+function refuseCoding(coding: string | undefined): void {
+  if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return
+  const detail = { httpStatus: 501 }
+  throw new DfsError('BAD_REQUEST', 'The one Transfer-Encoding known here is chunked.', { detail })
 }
 
 function refuseUnusable(range: string | undefined, coding: string | undefined): void {

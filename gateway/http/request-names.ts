@@ -9,7 +9,8 @@ import { DfsError } from '@fourfold/storage-node/protocol'
  * @throws DfsError NAME_INVALID where the percent-encoding is not UTF-8
  */
 export function nameFromTarget(target: string, prefix: string): string {
-  const [path = ''] = target.split('?', 1)
+  // RFC 9112 section 3.2.2: a target may be a whole address, as clients of a proxy send it.
+  const [path = ''] = target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)
   try {
     return decodeURIComponent(path.slice(prefix.length))
   } catch (cause) {
@@ -27,8 +28,12 @@ export function nameToPath(name: string): string {
  * A file name of a multipart form. Browsers and curl encode just these three (HTML standard,
  * "multipart form data": line feed, carriage return, double quote), so any other `%` stands for
  * itself.
+ * @throws DfsError NAME_INVALID where the bytes are not UTF-8: the parser puts U+FFFD in their place
  */
 export function nameFromForm(filename: string): string {
+  if (filename.includes('\uFFFD')) {
+    throw new DfsError('NAME_INVALID', 'The file name in the form is not UTF-8.')
+  }
   return filename.replace(/%(0A|0D|22)/gi, (sequence) =>
     String.fromCharCode(Number.parseInt(sequence.slice(1), 16)),
   )

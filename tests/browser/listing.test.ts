@@ -1,7 +1,6 @@
 // The listing without scripts as files become many: folders, search, order and pages, by links and one field.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import pLimit from 'p-limit'
 import { type Browser, skip, startBrowser, type Visitor } from '../support/browser.ts'
 import { seededBytes } from '../support/content.ts'
 import { type Site, startSite } from '../support/site.ts'
@@ -11,6 +10,8 @@ const NOW_MS = Date.UTC(2026, 10, 22, 9, 26)
 /** In `many/`: enough for three pages, the folder among them. */
 const MANY_COUNT = 230
 const PAGE_COUNT = 100
+const OTHERS = ['many/inner/deep.txt', 'Übung & Lösung/a b.txt', 'Übung & Lösung/x/100%.txt']
+const AT_ONCE = 10
 
 describe('a listing of many files', { skip }, () => {
   let browser: Browser
@@ -20,18 +21,19 @@ describe('a listing of many files', { skip }, () => {
   before(async () => {
     site = await startSite()
     browser = await startBrowser()
-    const atOnce = pLimit(8)
     // The later in the alphabet, the smaller and the older.
-    const many = manyNames.map((name, index) =>
-      atOnce(() =>
-        site.put(`many/${name}`, seededBytes(name, MANY_COUNT - index), {
-          modifiedMs: NOW_MS - index * DAY_MS,
-        }),
-      ),
-    )
-    const others = ['many/inner/deep.txt', 'Übung & Lösung/a b.txt', 'Übung & Lösung/x/100%.txt']
-    const rest = others.map((name) => atOnce(() => site.put(name, Buffer.from(name))))
-    await Promise.all([...many, ...rest])
+    const files = manyNames.map((name, index) => ({
+      name: `many/${name}`,
+      bytes: seededBytes(name, MANY_COUNT - index),
+      modifiedMs: NOW_MS - index * DAY_MS,
+    }))
+    for (const name of OTHERS) files.push({ name, bytes: Buffer.from(name), modifiedMs: NOW_MS })
+    for (let at = 0; at < files.length; at += AT_ONCE) {
+      const some = files.slice(at, at + AT_ONCE)
+      await Promise.all(
+        some.map(({ name, bytes, modifiedMs }) => site.put(name, bytes, { modifiedMs })),
+      )
+    }
   })
 
   after(async () => {

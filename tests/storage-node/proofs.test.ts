@@ -140,6 +140,24 @@ test('guessers in number are refused at once, and those who proved themselves ar
   await late.request('account', {}, { as: bob })
 })
 
+test('hundreds of failed proofs on a shared connection do not hold up who proves himself', async () => {
+  await using server = await startTestNode()
+  await using client = await server.connect()
+  const key = randomBytes(32)
+  const guesses = Array.from({ length: 400 }, (_, index) =>
+    client
+      .request('account', {}, { as: { by: 'user', user: `stranger${index}`, key } })
+      .catch((error) => error.code as string),
+  )
+  let isAnswered = false
+  void guesses[0]!.then(() => {
+    isAnswered = true
+  })
+  await client.request('account', {}, { as: server.alice })
+  assert.equal(isAnswered, false)
+  assert.deepEqual(new Set(await Promise.all(guesses)), new Set(['AUTH_FAILED']))
+})
+
 test('giving up on a delayed answer does not free its place at once', () => {
   const throttle = createThrottle()
   const pair = pairOf('user alice', '127.0.0.1')

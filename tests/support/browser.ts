@@ -189,8 +189,8 @@ export async function clickedBytes({ page }: Visitor, name: string): Promise<Buf
 }
 
 function findProgram(): string | undefined {
-  const wanted = process.env['CHROMIUM'] ? [process.env['CHROMIUM']] : PROGRAMS
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  const wanted = process.env.CHROMIUM ? [process.env.CHROMIUM] : PROGRAMS
+  const folders = (process.env.PATH ?? '').split(delimiter)
   const paths = wanted.flatMap((name) =>
     isAbsolute(name) ? [name] : folders.map((folder) => join(folder, name)),
   )

@@ -158,6 +158,11 @@ test('a name in a form is held to the same rules', async () => {
     assert.equal(answer.status, 400, filename)
     assert.match(answer.json.code, /^(NAME|FORM)_INVALID$/)
   }
+  const latin1 = formBody([{ field: 'file', filename: 'caf?', content: 'x' }])
+  latin1[latin1.indexOf('?')] = 0xe9
+  const field = `Content-Type: ${FORM_TYPE}`
+  const head = headOf('POST /files HTTP/1.1', field, `Content-Length: ${latin1.length}`)
+  assertProblem(await raw(url, [head, latin1]), 400, 'NAME_INVALID', 'a name that is no UTF-8')
   await assertNothingLeft()
 })
 
@@ -207,6 +212,11 @@ test('a Content-Length that lies leaves nothing, whichever way it lies', async (
   await call(`${url}/files/cut`, { method: 'DELETE' })
 })
 
+test('a client that goes away while it waits for a listing is no news', async () => {
+  for (let index = 0; index < 20; index++) await hangUp(headOf('GET /files HTTP/1.1'))
+  assert.equal((await call(`${url}/files`)).status, 200)
+})
+
 /** Sends and goes away without waiting for an answer. */
 async function hangUp(...parts: (string | Buffer)[]): Promise<void> {
   const { hostname, port } = new URL(url)
@@ -218,6 +228,20 @@ async function hangUp(...parts: (string | Buffer)[]): Promise<void> {
     socket.once('close', () => resolve())
   })
 }
+
+test('a body in a coding that nobody would undo is refused', async () => {
+  const coded = headOf('PUT /files/coded HTTP/1.1', 'Transfer-Encoding: gzip, chunked')
+  const answer = await raw(url, [`${coded}5\r\nhello\r\n0\r\n\r\n`])
+  assertProblem(answer, 501, 'BAD_REQUEST')
+  await assertNothingLeft()
+})
+
+test('a target that is a whole address names the same file', async () => {
+  const head = headOf(`PUT ${url}/files/whole%20address HTTP/1.1`, 'Content-Length: 1')
+  assert.match(await raw(url, [`${head}x`]), /^HTTP\/1\.1 201 /)
+  assert.equal((await call(`${url}/files/whole%20address`)).text, 'x')
+  await call(`${url}/files/whole%20address`, { method: 'DELETE' })
+})
 
 test('a Content-MD5 that is malformed or of other bytes is refused and leaves nothing', async () => {
   for (const size of [10, 2 * ROW + 1]) {
@@ -350,5 +374,5 @@ test('what a request makes of the query never breaks the gateway', async () => {
 
 test('after all this the gateway has logged no fault of its own', () => {
   const log = cluster.gateways[0]!.output()
-  assert.doesNotMatch(log, /INTERNAL|"level":(50|60)|"status":500/)
+  assert.doesNotMatch(log, /INTERNAL|NODES_UNAVAILABLE|"level":(50|60)|"status":500/)
 })

@@ -8,6 +8,7 @@ import {
   formatTime,
   isoTime,
   joinWords,
+  shellWord,
   visibleName,
 } from '../../web/format.ts'
 import { deletePath, filePath, foldersTo, listingPath, uploadPath } from '../../web/paths.ts'
@@ -83,6 +84,15 @@ describe('a name', () => {
     assert.equal(fileLook('no ending'), 'file')
     assert.equal(fileLook('a.constructor'), 'file')
   })
+})
+
+test('a word for a shell is quoted only where the shell would read more into it', () => {
+  for (const text of ['alice', 'file=@notes.txt', 'http://127.0.0.1:8080/files', 'a-b_c%20d']) {
+    assert.equal(shellWord(text), text)
+  }
+  assert.equal(shellWord(''), "''")
+  assert.equal(shellWord('/files?folder=a%2F'), "'/files?folder=a%2F'")
+  assert.equal(shellWord("$(o'neill) \\ & Söhne"), "'$(o'\\''neill) \\ & Söhne'")
 })
 
 describe('an address', () => {
