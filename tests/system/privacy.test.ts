@@ -2,7 +2,7 @@
 // nodes.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fetch } from 'undici'
@@ -81,6 +81,18 @@ test('no file under the data folders holds content, names, types, MD5s or passwo
     const path = join(entry.parentPath, entry.name)
     expectNoSecretIn(await readFile(path), path)
     expectNoSecretIn(Buffer.from(path), 'a path')
+  }
+})
+
+test('what nodes and gateway keep can be read by their own user only', async () => {
+  const folders = [1, 2, 3, 4].map((number) => join(cluster.folder, `DFS${number}`))
+  for (const folder of [...folders, join(cluster.folder, 'gateway-0')]) {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+    for (const entry of entries) {
+      const path = join(entry.parentPath, entry.name)
+      const { mode } = await stat(path)
+      assert.equal(mode & 0o077, 0, `${path} has mode ${mode.toString(8)}`)
+    }
   }
 })
 
