@@ -99,7 +99,8 @@ function rollUp(files: readonly FileInfo[], { prefix = '', delimiter }: ListQuer
     folder.sizeBytes += file.sizeBytes
     folders.set(folderPrefix, folder)
   }
-  for (const folder of folders.values()) rows.push({ key: folder.prefix, folder })
+  // No name holds NUL, so folders come before all files, on the first pages.
+  for (const folder of folders.values()) rows.push({ key: `\0${folder.prefix}`, folder })
   return rows
 }
 

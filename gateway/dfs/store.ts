@@ -63,7 +63,7 @@ export interface ListQuery {
 }
 
 export interface Listing {
-  /** In order of name (UTF-16 code units). */
+  /** In order of name (UTF-16 code units), after all folders. */
   files: FileInfo[]
   /** Rolled-up prefixes, each ending in the delimiter. */
   folders: { prefix: string; fileCount: number; sizeBytes: number }[]

@@ -1,5 +1,5 @@
-// The page without scripts, from signing in to signing out, as a person with a browser walks through it.
-// Real Chromium, gateway and nodes; nothing is asked of the gateway but by clicking.
+// The page without scripts, from signing in to signing out, as a person with a browser walks
+// through it. Real Chromium, gateway and nodes; nothing is asked of the gateway but by clicking.
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
-// A journey without a mouse: every key that is pressed here is one that a person has, and where it leads
-// is seen by what has the focus.
+// A journey without a mouse: every key that is pressed here is one that a person has, and where it
+// leads is seen by what has the focus.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Browser, skip, startBrowser, type Visitor } from '../support/browser.ts'
@@ -36,7 +36,7 @@ describe('with the keyboard alone', { skip }, () => {
       const hasGlow = getComputedStyle(box).boxShadow !== 'none'
       const { top, bottom } = one.getBoundingClientRect()
       const isInside = top >= 0 && bottom <= innerHeight
-      const name = one === document.body ? '' : label.innerText.trim()
+      const name = one === document.body ? '' : label.innerText.trim().replace(/\\s+/g, ' ')
       return { name, isVisible: isInside && (hasRing || hasGlow) }
     })()`)
   }

@@ -1,4 +1,5 @@
-// The listing without scripts as files become many: folders, search, order and pages, by links and one field.
+// The listing without scripts as files become many: folders, search, order and pages, by links and
+// one field.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Browser, skip, startBrowser, type Visitor } from '../support/browser.ts'

@@ -1,10 +1,10 @@
-// What the page without scripts says and does while nodes are away, and that all is as before when they are
-// back. The sentences are the design's, word for word.
+// What the page without scripts says and does while nodes are away, and that all is as before when
+// they are back. The sentences are the design's, word for word.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Browser, clickedBytes, skip, startBrowser, type Visitor } from '../support/browser.ts'
 import { ROW, seededBytes } from '../support/content.ts'
-import { type Site, startSite } from '../support/site.ts'
+import { PASSWORD, type Site, startSite, USER } from '../support/site.ts'
 
 const REFUSED =
   'Uploads are refused until all four nodes are up; nothing you send now would be kept.'
@@ -111,6 +111,30 @@ describe('while nodes are down', { skip }, () => {
       assert.match(await page.locator('main').innerText(), /Deleting needs three nodes/)
     })
     await expectAllNormal(visitor)
+  })
+
+  test('no node up: says so, whether signed in or not, and forgets nobody', async () => {
+    await using visitor = await signedIn()
+    await using stranger = await browser.visit(site)
+    const lead = /^None of the four nodes is answering\. No file can be listed or opened\./
+    await site.withDown([1, 2, 3, 4], async () => {
+      assert.equal((await visitor.open('/')).status(), 503)
+      assert.match(await visitor.page.getByRole('alert').innerText(), lead)
+      assert.equal((await visitor.open('/files/large.bin')).status(), 503)
+      await stranger.open('/')
+      assert.match(await stranger.page.getByRole('alert').innerText(), lead)
+      await stranger.page.getByLabel('Name').fill(USER)
+      // The gateway remembers the right one for a while; of another it cannot tell.
+      await stranger.page.getByLabel('Password').fill(`${PASSWORD}!`)
+      const [answer] = await Promise.all([
+        stranger.page.waitForResponse((response) => response.request().method() === 'POST'),
+        stranger.page.keyboard.press('Enter'),
+      ])
+      assert.equal(answer.status(), 503)
+      assert.match(await stranger.page.locator('main').innerText(), /node/)
+    })
+    await expectAllNormal(visitor)
+    await stranger.signIn()
   })
 
   test('signing in and deleting work with one node down', async () => {

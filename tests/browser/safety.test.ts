@@ -1,5 +1,5 @@
-// What users put in does no harm to whoever looks at it, and the cookie is out of a script's reach. Scripts
-// are on here: what is to be prevented must be possible.
+// What users put in does no harm to whoever looks at it, and the cookie is out of a script's reach.
+// Scripts are on here: what is to be prevented must be possible.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type Browser, clickedBytes, skip, startBrowser, type Visitor } from '../support/browser.ts'

@@ -1,5 +1,5 @@
-// Every state of the page: no fault that axe-core finds (WCAG 2.2 AA and best practice), nothing wider than
-// the window, and a picture of it in tests/artefacts/, for people to look at.
+// Every state of the page: no fault that axe-core finds (WCAG 2.2 AA and best practice), nothing
+// wider than the window, and a picture of it in tests/artefacts/, for people to look at.
 import assert from 'node:assert/strict'
 import { mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'

@@ -1,6 +1,5 @@
 // A site for browser tests: a real cluster with one gateway and one user, whose files can be put in
 // place without a browser, and whose nodes can be taken away so that the gateway has noticed.
-import { once } from 'node:events'
 import { request } from 'undici'
 import type { Identity } from '../../gateway/dfs/identity.ts'
 import type { Store } from '../../gateway/dfs/store.ts'
@@ -32,7 +31,8 @@ export async function startSite(options: ClusterOptions = {}): Promise<Site> {
     const store = await cluster.store()
     const identity = await store.signIn({ user: USER, password: PASSWORD, address: 'test' })
     const url = cluster.urls[0]!
-    await untilGatewaySees(url, ALL_NODES)
+    const gateway = await followNodes(url)
+    await gateway.sees(ALL_NODES)
     return {
       cluster,
       store,
@@ -45,15 +45,18 @@ export async function startSite(options: ClusterOptions = {}): Promise<Site> {
         const left = ALL_NODES.filter((number) => !numbers.includes(number))
         await Promise.all(numbers.map((number) => cluster.nodes[number - 1]!.kill()))
         try {
-          await untilGatewaySees(url, left)
+          await gateway.sees(left)
           await act()
         } finally {
           await Promise.all(numbers.map((number) => cluster.nodes[number - 1]!.start()))
-          await untilGatewaySees(url, ALL_NODES)
+          await gateway.sees(ALL_NODES)
           await cluster.whenUp(store, ALL_NODES)
         }
       },
-      [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+      async [Symbol.asyncDispose]() {
+        gateway.close()
+        await cluster[Symbol.asyncDispose]()
+      },
     }
   } catch (error) {
     await cluster[Symbol.asyncDispose]()
@@ -61,24 +64,53 @@ export async function startSite(options: ClusterOptions = {}): Promise<Site> {
   }
 }
 
-/** Follows the gateway's own events until exactly these nodes (1..4) are up for it. */
-async function untilGatewaySees(url: string, numbers: readonly number[]): Promise<void> {
-  const wanted = ALL_NODES.map((number) => (numbers.includes(number) ? 'up' : 'not up')).join()
+/** The nodes as the gateway tells of them in its own events, from now to `close`. */
+async function followNodes(url: string) {
   const credentials = Buffer.from(`${USER}:${PASSWORD}`).toString('base64')
-  const { body } = await request(`${url}/events`, {
-    headers: { authorization: `Basic ${credentials}` },
-    signal: AbortSignal.timeout(NOTICE_TIMEOUT_MS),
-  })
+  const headers = { authorization: `Basic ${credentials}` }
+  const { body } = await request(`${url}/events`, { headers, bodyTimeout: 0 })
   body.setEncoding('utf8')
+  let seen = ''
   let text = ''
-  for await (const part of body) {
-    text += part
-    const events = [...text.matchAll(/^data: (.*)$\n\n/gm)]
-    const last = events.at(-1)?.[1]
-    if (last === undefined) continue
-    const { nodes } = JSON.parse(last) as { nodes: { health: string }[] }
-    const seen = nodes.map(({ health }) => (health === 'up' ? 'up' : 'not up')).join()
-    if (seen === wanted) break
+  const watchers = new Set<() => void>()
+  const wake = () => {
+    for (const watcher of watchers) watcher()
   }
-  if (!body.closed) await once(body, 'close')
+  body.on('data', (part: string) => {
+    text += part
+    const events = text.split('\n\n')
+    text = events.pop()!
+    for (const event of events) {
+      const data = /^data: (.*)$/m.exec(event)?.[1]
+      if (data !== undefined) seen = upText(data)
+    }
+    wake()
+  })
+  body.on('error', () => {})
+  return {
+    /** Waits until exactly these nodes (1..4) are up for the gateway. */
+    sees(numbers: readonly number[]): Promise<void> {
+      return new Promise((resolve, reject) => {
+        const check = () => {
+          if (seen !== numbers.join()) return
+          clearTimeout(timer)
+          watchers.delete(check)
+          resolve()
+        }
+        const timer = setTimeout(() => {
+          watchers.delete(check)
+          reject(new Error(`the gateway was to see ${numbers} up, not ${seen}`))
+        }, NOTICE_TIMEOUT_MS)
+        watchers.add(check)
+        check()
+      })
+    },
+    close: () => body.destroy(),
+  }
+}
+
+/** `{"nodes":[…]}` as the numbers of those that are up, like `1,2,4`. */
+function upText(data: string): string {
+  const { nodes } = JSON.parse(data) as { nodes: { health: string }[] }
+  return ALL_NODES.filter((number) => nodes[number - 1]?.health === 'up').join()
 }

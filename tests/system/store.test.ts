@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Identity } from '../../gateway/dfs/identity.ts'
-import type { Store } from '../../gateway/dfs/store.ts'
+import type { Listing, Store } from '../../gateway/dfs/store.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { gathered, md5Hex, ROW, seededBytes, streamed } from '../support/content.ts'
 
@@ -182,27 +182,21 @@ test('conditions are kept: only new, or only over the expected content', async (
   assert.equal(String(await get('cond')), 'three')
 })
 
-test('a listing pages, filters, and rolls folders up', async () => {
+test('a listing pages, filters, and rolls folders up before the files', async () => {
   for (const name of ['l/1', 'l/2', 'l/sub/3', 'l/sub/4', 'l/5']) await put(name, Buffer.from(name))
   const first = await store.list(alice, { prefix: 'l/', delimiter: '/', limit: 2 })
-  assert.deepEqual(
-    first.files.map(({ name }) => name),
-    ['l/1', 'l/2'],
-  )
+  assert.deepEqual(first.folders, [{ prefix: 'l/sub/', fileCount: 2, sizeBytes: 14 }])
+  assert.deepEqual(namesOf(first), ['l/1'])
   assert.deepEqual(first.total, { fileCount: 5, sizeBytes: 23 })
   const second = await store.list(alice, { prefix: 'l/', delimiter: '/', cursor: first.next! })
-  assert.deepEqual(
-    second.files.map(({ name }) => name),
-    ['l/5'],
-  )
-  assert.deepEqual(second.folders, [{ prefix: 'l/sub/', fileCount: 2, sizeBytes: 14 }])
+  assert.deepEqual([second.folders, namesOf(second)], [[], ['l/2', 'l/5']])
   assert.equal(second.next, undefined)
-  const found = await store.list(alice, { search: 'SUB/3' })
-  assert.deepEqual(
-    found.files.map(({ name }) => name),
-    ['l/sub/3'],
-  )
+  assert.deepEqual(namesOf(await store.list(alice, { search: 'SUB/3' })), ['l/sub/3'])
 })
+
+function namesOf({ files }: Listing): string[] {
+  return files.map(({ name }) => name)
+}
 
 test('a second client sees at once what the first one stored, replaced and deleted', async () => {
   const other = await cluster.store()

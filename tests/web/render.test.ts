@@ -131,6 +131,13 @@ describe('the built page', { skip }, () => {
     }
   })
 
+  test('shows the way from a terminal into this folder, while it can be gone', async () => {
+    const empty = { files: [], total: { fileCount: 0, sizeBytes: 0 } }
+    const text = await html(listing({ ...empty, folder: "o'n a/" }))
+    assert.match(text, /-F file=@notes\.txt 'https:\/\/[^<]*\?folder=o'\\''n%20a%2F'<\/code>/)
+    assert.doesNotMatch(await html(listing({ ...empty, nodes: nodes('1101') })), /curl/)
+  })
+
   test('reports a warning as a status and a loss as an alert', async () => {
     assert.doesNotMatch(await html(listing()), /role="(status|alert)"/)
     assert.match(await html(listing({ nodes: nodes('1101') })), /role="status"/)
