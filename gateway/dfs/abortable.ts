@@ -9,24 +9,27 @@ export async function* abortable<T>(
   source: AsyncIterable<T>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T> {
-  if (signal === undefined) {
-    yield* source
-    return
-  }
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  aborted.catch(() => {})
-  const onAbort = () => reject(new DfsError('ABORTED', 'The request was given up.'))
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
   const iterator = source[Symbol.asyncIterator]()
+  // Ends the wait of the moment. One promise for all waits would keep all that ever waited for it.
+  let giveUp = (_error: DfsError) => {}
+  const onAbort = () => giveUp(aborted())
+  signal?.addEventListener('abort', onAbort, { once: true })
   try {
     for (;;) {
-      const { value, done } = await Promise.race([iterator.next(), aborted])
+      if (signal?.aborted === true) throw aborted()
+      const { value, done } = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        giveUp = reject
+        iterator.next().then(resolve, reject)
+      })
       if (done === true) return
       yield value
     }
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    signal?.removeEventListener('abort', onAbort)
     iterator.return?.().catch(() => {})
   }
+}
+
+function aborted(): DfsError {
+  return new DfsError('ABORTED', 'The request was given up.')
 }
