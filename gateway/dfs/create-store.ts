@@ -36,7 +36,7 @@ export function createStore(options: StoreOptions): Store {
   const cluster = createCluster({
     addresses: addressesOf(conf),
     limits,
-    onAuthFailed: (identity) => signIn.forget(identity.user),
+    onAuthFailed: (identity) => signIn.dismiss(identity),
   })
   const signIn = createSignIn({
     cluster,

@@ -130,6 +130,8 @@ export class NodeLink implements AsyncDisposable {
   }
 
   async #pingUntilClosed(connection: NodeConnection): Promise<never> {
+    // Once, not in each round: a promise keeps all that wait for it until it settles.
+    void connection.closed.then(() => this.#wake?.())
     for (;;) {
       const startedMs = performance.now()
       const { header } = await connection.request({
@@ -141,8 +143,8 @@ export class NodeLink implements AsyncDisposable {
       const latencyMs = Math.round((performance.now() - startedMs) * 100) / 100
       this.#setUp({ latencyMs, isFull: header.isFull })
       this.#firstTry.resolve()
-      const closed = connection.closed.then((error) => Promise.reject(error))
-      await Promise.race([this.#pause(this.#options.pingEveryMs), closed])
+      if (connection.isOpen) await this.#pause(this.#options.pingEveryMs)
+      if (!connection.isOpen) throw await connection.closed
       if (this.#isClosed) throw new DfsError('ABORTED', 'The link was closed.')
     }
   }

@@ -154,7 +154,17 @@ export function createSignIn(options: SignInOptions) {
       }
     },
 
-    /** After a node refused its proof: the password has changed, or the account is gone. */
+    /**
+     * After a node refused its proof: the password has changed, or the account is gone. Identities of
+     * that user that were not refused stay, or wrong guesses would sign the user out.
+     */
+    dismiss(refused: Identity): void {
+      for (const [key, identity] of remembered.entries()) {
+        if (identity === refused) remembered.delete(key)
+      }
+    },
+
+    /** After a change of the account. */
     forget(user: string): void {
       for (const [key, identity] of remembered.entries()) {
         if (identity.user === user) remembered.delete(key)
