@@ -24,6 +24,15 @@ export interface PageFolder {
   sizeBytes: number
 }
 
+/** What happened just now; `bad` brings its sentence along, the others are told by the page. */
+export type PageNotice =
+  | { kind: 'stored'; fileCount: number; sizeBytes: number }
+  | { kind: 'deleted'; name: string }
+  | { kind: 'bad'; text: string }
+
+/** What a form was to do. */
+export type PageTask = { kind: 'upload'; folder: string } | { kind: 'delete'; name: string }
+
 /**
  * Common to all pages. Paths begin with `base` (no slash at its end; empty where served at the
  * root).
@@ -34,8 +43,8 @@ interface PageFrame {
   assets: { style: string; icon: string; font: string }
   user?: string
   nodes: PageNode[]
-  /** A sentence about what just happened, shown above the content. */
-  notice?: { kind: 'ok' | 'bad'; text: string }
+  /** Shown above the content. */
+  notice?: PageNotice
 }
 
 export type Page = PageFrame &
@@ -51,12 +60,26 @@ export type Page = PageFrame &
         sort: 'name' | 'size' | 'modified'
         isDescending: boolean
         total: { fileCount: number; sizeBytes: number }
-        /** Query strings (with '?') of the pages beside this one. */
-        next?: string
-        previous?: string
+        /** Which hundred of the listing this is, from 1; whether another comes after it. */
+        page: number
+        hasNext: boolean
         /** What curl would use, e.g. `https://files.example`. */
         origin: string
       }
-    | { kind: 'delete'; file: PageFile; back: string }
-    | { kind: 'message'; status: number; title: string; text: string; back: string }
+    | { kind: 'delete'; file: PageFile }
+    | {
+        kind: 'message'
+        /** Of HTTP. */
+        status: number
+        /** Of the errors of the protocol; one that the page does not know is told neutrally. */
+        code: string
+        /** What happened this time, one sentence. */
+        text: string
+        /** What anyone can do after such an error, one sentence. */
+        hint: string
+        /** The form that failed; none where an address was opened. */
+        task?: PageTask
+        /** Names of what the form stored before it failed. */
+        stored: string[]
+      }
   )

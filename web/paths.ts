@@ -1,7 +1,7 @@
 // Every address that the page links to or posts to, in one place: the contract with gateway/http.
 // Knows nothing of what answers there. `base` has no slash at its end and is empty at the root.
 //
-//   GET  {base}/                  the listing; query: folder, q, sort, dir (asc, desc), and paging
+//   GET  {base}/                  the listing; query: folder, q, sort, dir (asc, desc), page
 //   POST {base}/session           sign in; form fields: user, password, next
 //   POST {base}/sign-out          sign out; no fields
 //   GET  {base}/files/{name}      a file; its name's segments are percent-encoded one by one
@@ -16,6 +16,8 @@ export interface ListingQuery {
   search?: string
   sort?: 'name' | 'size' | 'modified'
   isDescending?: boolean
+  /** From 1. */
+  page?: number
 }
 
 /**
@@ -25,9 +27,10 @@ export function listingPath(base: string, query: ListingQuery = {}): string {
   const pairs: [string, string][] = []
   if (query.folder) pairs.push(['folder', query.folder])
   if (query.search) pairs.push(['q', query.search])
-  if (query.sort) {
+  if (query.sort && (query.sort !== 'name' || query.isDescending)) {
     pairs.push(['sort', query.sort], ['dir', query.isDescending ? 'desc' : 'asc'])
   }
+  if (query.page !== undefined && query.page > 1) pairs.push(['page', String(query.page)])
   return `${base}/${queryString(pairs)}`
 }
 
@@ -54,6 +57,11 @@ export function sessionPath(base: string): string {
 
 export function signOutPath(base: string): string {
   return `${base}/sign-out`
+}
+
+/** The folder that a file is in: '' or a prefix that ends in '/'. */
+export function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/') + 1)
 }
 
 /** The folders above and at `folder`, outermost first: `a/b/` gives `a/` and `a/b/`. */

@@ -8,13 +8,15 @@
 //   dist/client/.vite/manifest.json
 // The gateway reads the manifest once, calls `assetPaths(manifestText, base)`, serves
 // dist/client/assets at {base}/assets/, and hands both to `renderPage`. paths.ts lists every
-// address that a page links to.
+// address that a page links to; those that a form's answer leads to are exported here.
 import { render } from 'svelte/server'
 import PageBody from './components/Page.svelte'
 import { visibleName } from './format.ts'
+import { messageTitle } from './messages.ts'
 import type { Page } from './page.ts'
 
 export { type AssetPaths, assetPaths } from './assets.ts'
+export { folderOf, listingPath } from './paths.ts'
 
 /**
  * Svelte's marks for a script that would take the page over. None does, so they would be dead
@@ -55,7 +57,7 @@ function pageTitle(page: Page): string {
     case 'delete':
       return `Delete ${visibleName(page.file.name)}?`
     case 'message':
-      return visibleName(page.title)
+      return messageTitle(page)
   }
 }
 

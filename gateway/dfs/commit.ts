@@ -58,7 +58,7 @@ export async function prepareAndCommit(
 
 /**
  * From here on the upload counts: it is prepared on all four nodes. A node that does not confirm
- * has the bytes and will follow; only when no node confirms is the outcome unknown.
+ * has the bytes and will follow; when too few nodes confirm, the outcome is unknown.
  */
 async function commit(context: CommitContext, version: Uint8Array): Promise<void> {
   const { cluster, file, identity } = context
@@ -67,10 +67,16 @@ async function commit(context: CommitContext, version: Uint8Array): Promise<void
     fields: { file, version },
     as: { by: 'user', identity },
   }))
-  if (outcomes.some(({ error }) => error === undefined)) return
+  const confirmed = outcomes.filter(({ error }) => error === undefined).map(({ node }) => node)
+  // Two opposite nodes can be all that is left to read from: one of each such pair must know.
+  const isKnownToAllPairs = [0, 1].every((node) =>
+    confirmed.some((other) => other === node || other === node + 2),
+  )
+  if (isKnownToAllPairs) return
   const message =
-    'No node confirmed the upload; it may or may not be stored. Sending it again is safe.'
-  throw new DfsError('OUTCOME_UNKNOWN', message, { cause: outcomes[0]!.error })
+    'Too few nodes confirmed the upload; it may or may not be stored. Sending it again is safe.'
+  const cause = outcomes.find(({ error }) => error !== undefined)?.error
+  throw new DfsError('OUTCOME_UNKNOWN', message, { cause })
 }
 
 /**

@@ -41,13 +41,12 @@ export class LaneWriter {
   /** Opens the upload on all four nodes. @throws DfsError of the node that fails */
   static async open(options: LaneWriterOptions): Promise<LaneWriter> {
     const writer = new LaneWriter(options)
-    try {
-      await Promise.all(ALL_NODES.map((node) => writer.#openNode(node)))
-      return writer
-    } catch (error) {
-      await writer.abort()
-      throw error
-    }
+    // All of them are awaited: one that opened after another had failed would stay open for ever.
+    const opened = await Promise.allSettled(ALL_NODES.map((node) => writer.#openNode(node)))
+    const failed = opened.find((outcome) => outcome.status === 'rejected')
+    if (failed === undefined) return writer
+    await writer.abort()
+    throw failed.reason
   }
 
   private constructor(options: LaneWriterOptions) {

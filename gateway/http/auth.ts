@@ -3,6 +3,7 @@
 // say.
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
+import type { PageNotice } from '../../web/page.ts'
 import { exportIdentity, type Identity, importIdentity } from '../dfs/identity.ts'
 import type { Store } from '../dfs/store.ts'
 import { isUnsafe, requireOwnOrigin } from './origin.ts'
@@ -23,7 +24,7 @@ declare module '@fastify/secure-session' {
     /** `exportIdentity`, base64. */
     identity: string
     /** Shown once on the next page: what a form did. */
-    notice: { kind: 'ok' | 'bad'; text: string }
+    notice: PageNotice
   }
 }
 

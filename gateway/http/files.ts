@@ -12,7 +12,6 @@ import { writeCondition } from './conditions.ts'
 import { sendFile } from './file-download.ts'
 import { storeForm } from './file-form.ts'
 import { storeBody } from './file-upload.ts'
-import { listingPath, storedNotice } from './page-listing.ts'
 import { folderPrefix, nameFromTarget, nameToPath } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
 import {
@@ -84,9 +83,9 @@ export async function fileRoutes(app: App, options: FileOptions): Promise<void> 
         const { stallTimeoutMs } = options
         const stored = await storeForm(request, reply, { store, folder, stallTimeoutMs })
         if (prefersHtml(request.headers)) {
-          request.session.set('notice', { kind: 'ok', text: storedNotice(stored) })
-          const path = listingPath({ folder: folderPrefix(folder) })
-          return reply.redirect(`${views.base}/${path}`, 303)
+          const sizeBytes = stored.reduce((sum, file) => sum + file.sizeBytes, 0)
+          request.session.set('notice', { kind: 'stored', fileCount: stored.length, sizeBytes })
+          return views.sendToFolder(reply, folderPrefix(folder))
         }
         return reply.code(201).send({ files: stored.map(fileJson) })
       },
@@ -105,7 +104,7 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
       },
     },
     async (request, reply) => {
-      if (prefersHtml(request.headers)) return reply.redirect(`${views.base}/`, 303)
+      if (prefersHtml(request.headers)) return views.sendToFolder(reply, '')
       const query: ListQuery = { ...request.query, signal: abortOnClose(reply.raw) }
       const listing = await store.list(identityOf(request), query)
       return reply.send(listingJson(listing))

@@ -110,36 +110,3 @@ function compareFiles(a: FileInfo, b: FileInfo, sort: SortKey): number {
 function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
-
-/** The query string of a listing's address, with '?'; what is usual stays out. */
-export function listingPath(view: Partial<ListingView>): string {
-  const pairs: [string, string][] = []
-  if (view.folder) pairs.push(['folder', view.folder])
-  if (view.search) pairs.push(['q', view.search])
-  if (view.sort !== undefined && (view.sort !== 'name' || view.isDescending)) {
-    pairs.push(['sort', view.sort], ['dir', view.isDescending ? 'desc' : 'asc'])
-  }
-  if (view.page !== undefined && view.page > 1) pairs.push(['page', String(view.page)])
-  const encode = (text: string) => encodeURIComponent(text.toWellFormed())
-  return pairs.length === 0
-    ? ''
-    : `?${pairs.map(([key, text]) => `${key}=${encode(text)}`).join('&')}`
-}
-
-/** `3 files, 6.2 MB, on all four nodes.` */
-export function storedNotice(files: readonly Pick<FileInfo, 'sizeBytes'>[]): string {
-  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
-  const count = files.length === 1 ? '1 file' : `${files.length} files`
-  return `${count}, ${sizeText(sizeBytes)}, on all four nodes.`
-}
-
-function sizeText(sizeBytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
-  let value = sizeBytes
-  let unit = 0
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${value.toFixed(unit === 0 || value >= 99.95 ? 0 : 1)} ${units[unit]}`
-}

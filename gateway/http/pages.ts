@@ -1,22 +1,21 @@
 // The HTML pages at `/` that work without scripts: sign-in, the listing, deleting. Uploads post
 // to /files and sign-in to /session; what a page looks like is web's.
 import fastifyStatic from '@fastify/static'
-import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
 import type { PageBundle } from './page-bundle.ts'
-import { type ListingView, listingPath, listPage } from './page-listing.ts'
+import { type ListingView, listPage } from './page-listing.ts'
 import { folderPrefix } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
 import { pageFile, type Views } from './views.ts'
 
 const YEAR_MS = 365 * 24 * 3_600_000
 const MAX_PAGE = 100_000
-/** The notice travels in the cookie, which browsers limit to 4096 bytes. */
-const MAX_NOTICE_LENGTH = 200
+/** A notice travels in the cookie, which browsers limit to 4096 bytes. */
+const MAX_NOTICE_CHARACTERS = 100
 
 const listingQuerySchema = Type.Object({
   folder: Type.Optional(Type.String()),
@@ -74,8 +73,7 @@ export async function pageRoutes(app: App, options: PageOptions): Promise<void> 
     async (request, reply) => {
       const signal = abortOnClose(reply.raw)
       const file = await store.stat(identityOf(request), request.query.name, signal)
-      const back = `${views.base}/${listingPath({ folder: folderOf(file.name) })}`
-      return views.send(request, reply, { kind: 'delete', file: pageFile(file), back })
+      return views.send(request, reply, { kind: 'delete', file: pageFile(file) })
     },
   )
 
@@ -85,8 +83,8 @@ export async function pageRoutes(app: App, options: PageOptions): Promise<void> 
     async (request, reply) => {
       const { name } = request.query
       await store.remove(identityOf(request), { name, signal: abortOnClose(reply.raw) })
-      setNotice(request, `${shorten(name)} is deleted.`)
-      return reply.redirect(`${views.base}/${listingPath({ folder: folderOf(name) })}`, 303)
+      request.session.set('notice', { kind: 'deleted', name: shorten(name) })
+      return views.sendToFolder(reply, pages.folderOf(name))
     },
   )
 }
@@ -101,7 +99,6 @@ async function sendListing(
   const identity = identityOf(request)
   const page = await listPage({ store, identity, view, signal })
   const { folder, search } = view
-  const beside = (number: number) => listingPath({ ...view, page: number }) || '?'
   return views.send(request, reply, {
     kind: 'files',
     files: page.files.map(pageFile),
@@ -111,8 +108,8 @@ async function sendListing(
     sort: page.isSorted ? view.sort : 'name',
     isDescending: page.isSorted && view.isDescending,
     total: page.total,
-    ...(page.hasNext ? { next: beside(view.page + 1) } : {}),
-    ...(view.page > 1 ? { previous: beside(view.page - 1) } : {}),
+    page: view.page,
+    hasNext: page.hasNext,
     origin: publicUrl === '' ? `${request.protocol}://${request.host}` : publicUrl,
     ...takeNotice(request),
   })
@@ -144,18 +141,9 @@ function takeNotice(request: FastifyRequest) {
   return { notice }
 }
 
-function setNotice(request: FastifyRequest, text: string): void {
-  if (text.length > MAX_NOTICE_LENGTH * 2) throw new DfsError('INTERNAL', 'The notice is too long.')
-  request.session.set('notice', { kind: 'ok', text })
-}
-
-function folderOf(name: string): string {
-  return name.slice(0, name.lastIndexOf('/') + 1)
-}
-
 function shorten(name: string): string {
   const characters = [...name]
-  return characters.length <= MAX_NOTICE_LENGTH / 2
+  return characters.length <= MAX_NOTICE_CHARACTERS
     ? name
-    : `${characters.slice(0, MAX_NOTICE_LENGTH / 2).join('')}…`
+    : `${characters.slice(0, MAX_NOTICE_CHARACTERS).join('')}…`
 }

@@ -3,10 +3,11 @@
 import { STATUS_CODES } from 'node:http'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { PageTask } from '../../web/page.ts'
 import { isBrowser, prefersHtml } from './accept.ts'
 import { WRONG_CREDENTIALS } from './auth.ts'
 import { type Failure, toFailure, toProblem } from './errors.ts'
-import { localPath } from './request-names.ts'
+import { folderPrefix, localPath } from './request-names.ts'
 import { answerAndClose, hasUnreadBody } from './response-body.ts'
 import { HTML_TYPE, type Views } from './views.ts'
 
@@ -86,12 +87,29 @@ function challenge(request: FastifyRequest): string {
 
 function failurePage(request: FastifyRequest, failure: Failure, views: Views): string {
   const { error, status } = failure
-  const back = `${views.base}/`
   const isSignIn = ['AUTH_REQUIRED', 'AUTH_FAILED', 'AUTH_THROTTLED'].includes(error.code)
   if (isSignIn) return views.render(request, signInPage(request, error, views.base))
-  const { title, detail, hint } = toProblem(failure)
-  const text = `${detail} ${hint}`
-  return views.render(request, { kind: 'message', status, title, text, back })
+  const { code, detail: text, hint, files = [] } = toProblem(failure)
+  const stored = (files as { name: string }[]).map(({ name }) => name)
+  const task = taskOf(request)
+  return views.render(request, {
+    ...{ kind: 'message', status, code, text, hint, stored },
+    ...(task === undefined ? {} : { task }),
+  })
+}
+
+/** What a form of the page was sent for. Its address may have failed to be valid. */
+function taskOf(request: FastifyRequest): PageTask | undefined {
+  if (request.method !== 'POST') return undefined
+  const query = new URLSearchParams(request.url.split('?', 2)[1])
+  switch (request.routeOptions.url) {
+    case '/files':
+      return { kind: 'upload', folder: folderPrefix(query.get('folder') ?? '') }
+    case '/delete':
+      return { kind: 'delete', name: query.get('name') ?? '' }
+    default:
+      return undefined
+  }
 }
 
 function signInPage(request: FastifyRequest, error: DfsError, base: string) {
@@ -102,11 +120,13 @@ function signInPage(request: FastifyRequest, error: DfsError, base: string) {
 }
 
 /** Codes and nodes only: sentences may hold names. What is our own fault is told with its stack. */
-function logFailure(request: FastifyRequest, { error, status }: Failure): void {
-  if (status < 500) return
-  const { code, detail } = error
-  if (code === 'INTERNAL') request.log.error({ code, err: error.cause ?? error }, 'request failed')
-  else request.log.warn({ code, nodes: detail.nodes, node: error.node }, 'request failed')
+function logFailure(request: FastifyRequest, failure: Failure): void {
+  if (failure.status < 500) return
+  const { error } = failure
+  const { code, nodes = [] } = toProblem(failure)
+  const sentence = `request failed ${[code, ...nodes].join(' ')}`
+  if (code === 'INTERNAL') request.log.error({ err: error.cause ?? error }, sentence)
+  else request.log.warn(sentence)
 }
 
 function covers(pattern: string, path: string): boolean {

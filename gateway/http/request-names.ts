@@ -28,7 +28,8 @@ export function nameToPath(name: string): string {
  * A file name of a multipart form. Browsers and curl encode just these three (HTML standard,
  * "multipart form data": line feed, carriage return, double quote), so any other `%` stands for
  * itself.
- * @throws DfsError NAME_INVALID where the bytes are not UTF-8: the parser puts U+FFFD in their place
+ * @throws DfsError NAME_INVALID where the bytes are not UTF-8: the parser puts U+FFFD in their
+ *   place
  */
 export function nameFromForm(filename: string): string {
   if (filename.includes('\uFFFD')) {

@@ -74,6 +74,6 @@ export async function sessionRoutes(app: App, options: SessionOptions): Promise<
   app.post('/sign-out', { schema: { hide: true } }, async (request, reply) => {
     requireOwnOrigin(request.headers, { publicUrl, host: request.host })
     request.session.delete()
-    return reply.redirect(`${views.base}/`, 303)
+    return views.sendToFolder(reply, '')
   })
 }

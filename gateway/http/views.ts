@@ -14,6 +14,8 @@ export interface Views {
   base: string
   send(request: FastifyRequest, reply: FastifyReply, content: PageContent): FastifyReply
   render(request: FastifyRequest, content: PageContent): string
+  /** Leads a browser to the listing of a folder (303: by GET, whatever the request was). */
+  sendToFolder(reply: FastifyReply, folder: string): FastifyReply
 }
 
 export const HTML_TYPE = 'text/html; charset=utf-8'
@@ -32,10 +34,10 @@ export function createViews(options: { store: Store; pages: PageBundle; base: st
     base,
     render,
     send(request, reply, content) {
-      return reply
-        .type(HTML_TYPE)
-
-        .send(render(request, content))
+      return reply.type(HTML_TYPE).send(render(request, content))
+    },
+    sendToFolder(reply, folder) {
+      return reply.redirect(pages.listingPath(base, { folder }), 303)
     },
   }
 }

@@ -10,11 +10,11 @@ import {
   readClusterKey,
 } from '@fourfold/conf'
 import { codes, DfsError, toDfsError } from '@fourfold/storage-node/protocol'
-import { pino } from 'pino'
 import { createStore } from '../dfs/create-store.ts'
 import { type App, basePath, createApp } from '../http/app.ts'
 import { loadPageBundle } from '../http/page-bundle.ts'
 import { loadSessionKey } from '../http/session-key.ts'
+import { createGatewayLog } from './log.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** What requests under way get to finish after a signal. */
@@ -47,7 +47,7 @@ export async function runGateway(args: readonly string[]): Promise<void> {
 }
 
 async function serve(conf: DfcConf, level: string): Promise<void> {
-  const logger = createLogger(level)
+  const logger = createGatewayLog({ level })
   const { host, port, data, public_url: publicUrl } = conf.gateway
   const sessionKey = await loadSessionKey(data)
   const pages = await loadPageBundle(resolve(ROOT, 'web/dist'), basePath(publicUrl))
@@ -118,18 +118,6 @@ function stopOnSignal(stop: () => Promise<void>): void {
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
-}
-
-/**
- * Requests and replies are logged by hand (app.ts); what Fastify itself would log of them is
- * dropped.
- */
-function createLogger(level: string) {
-  return pino({
-    level,
-    base: { name: 'gateway' },
-    serializers: { req: () => undefined, res: () => undefined },
-  })
 }
 
 const LEVELS = ['error', 'warn', 'info', 'debug']

@@ -40,10 +40,10 @@ interface State {
   path?: string
 }
 
-const upload = ({ page }: Visitor, name: string) => {
-  const buffer = Buffer.from(name)
-  const input = page.getByLabel('Choose files to upload')
-  return input.setInputFiles({ name, mimeType: 'text/plain', buffer })
+const upload = async ({ page }: Visitor, ...names: string[]) => {
+  const files = names.map((name) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(name) }))
+  await page.getByLabel('Choose files to upload').setInputFiles(files)
+  await page.getByRole('button', { name: 'Upload', exact: true }).click()
 }
 
 const states: State[] = [
@@ -64,7 +64,6 @@ const states: State[] = [
     name: 'list-after-upload',
     async go(visitor) {
       await upload(visitor, 'dfs.conf')
-      await visitor.page.getByRole('button', { name: 'Upload', exact: true }).click()
       await visitor.page.getByRole('status').waitFor()
     },
   },
@@ -76,6 +75,14 @@ const states: State[] = [
   { name: 'delete', path: '/delete?name=dfs.conf' },
   { name: 'delete-long', path: `/delete?name=${LONG_NAME}` },
   { name: 'message', path: '/files/nowhere' },
+  {
+    name: 'message-stored-in-part',
+    path: '/?folder=partly%2F',
+    async go(visitor) {
+      await upload(visitor, 'first file.txt', LONG_NAME, 'x'.repeat(1100))
+      await visitor.page.getByRole('heading', { name: 'Not all files were uploaded' }).waitFor()
+    },
+  },
   { name: 'sign-in-one-down', down: [3], isSignedOut: true },
   { name: 'one-down', down: [3], path: '/' },
   { name: 'delete-one-down', down: [3], path: '/delete?name=dfs.conf' },

@@ -11,7 +11,14 @@ import {
   shellWord,
   visibleName,
 } from '../../web/format.ts'
-import { deletePath, filePath, foldersTo, listingPath, uploadPath } from '../../web/paths.ts'
+import {
+  deletePath,
+  filePath,
+  folderOf,
+  foldersTo,
+  listingPath,
+  uploadPath,
+} from '../../web/paths.ts'
 
 describe('a size', () => {
   const sizes: [sizeBytes: number, text: string][] = [
@@ -121,12 +128,19 @@ describe('an address', () => {
       listingPath('', { folder: 'a b/', search: 'c&d', sort: 'size', isDescending: true }),
       '/?folder=a%20b%2F&q=c%26d&sort=size&dir=desc',
     )
+    assert.equal(listingPath('', { sort: 'name', isDescending: false, page: 1 }), '/')
+    assert.equal(
+      listingPath('', { sort: 'name', isDescending: true, page: 3 }),
+      '/?sort=name&dir=desc&page=3',
+    )
     assert.equal(uploadPath('', ''), '/files')
     assert.equal(uploadPath('', 'a/b/'), '/files?folder=a%2Fb%2F')
     assert.equal(deletePath('', 'two\nlines&c'), '/delete?name=two%0Alines%26c')
   })
 
   test('of every folder above is known', () => {
+    assert.equal(folderOf('a/b/c.txt'), 'a/b/')
+    assert.equal(folderOf('c.txt'), '')
     assert.deepEqual(foldersTo(''), [])
     assert.deepEqual(foldersTo('a/b/'), [
       { name: 'a', prefix: 'a/' },

@@ -41,7 +41,7 @@ function listing(more: Partial<FilesPage> = {}): FilesPage {
     ...{ kind: 'files', base: '', assets, user: 'alice', nodes: nodes('1111') },
     ...{ files: [file('a.txt')], folders: [], folder: '', search: '', sort: 'name' },
     ...{ isDescending: false, total: { fileCount: 1, sizeBytes: 4_823_112 } },
-    origin: 'https://files.example',
+    ...{ page: 1, hasNext: false, origin: 'https://files.example' },
     ...more,
   }
 }
@@ -53,9 +53,9 @@ const pages: Record<string, Page> = {
     folder: `a/${EVIL}/`,
     files: [file(`a/${EVIL}/b`)],
     folders: [{ prefix: `a/${EVIL}/${EVIL}/`, fileCount: 1, sizeBytes: 0 }],
-    next: '?page=3',
-    previous: '?page=1',
-    notice: { kind: 'ok', text: EVIL },
+    page: 2,
+    hasNext: true,
+    notice: { kind: 'deleted', name: EVIL },
   }),
   'empty listing': listing({ files: [], total: { fileCount: 0, sizeBytes: 0 } }),
   search: listing({ files: [], search: EVIL }),
@@ -63,13 +63,24 @@ const pages: Record<string, Page> = {
     ...{ kind: 'sign-in', base: '', assets, nodes: [], next: EVIL, lastUser: EVIL },
     notice: { kind: 'bad', text: "That name and password don't match." },
   },
-  'delete page': { kind: 'delete', ...frame, file: file(EVIL), back: '/' },
-  message: { kind: 'message', ...frame, status: 404, title: EVIL, text: EVIL, back: '/' },
+  'delete page': { kind: 'delete', ...frame, file: file(EVIL) },
+  message: message({ text: EVIL, stored: [EVIL], task: { kind: 'upload', folder: `${EVIL}/` } }),
+}
+
+function message(more: Partial<Extract<Page, { kind: 'message' }>> = {}): Page {
+  const failed = { status: 404, code: 'FILE_NOT_FOUND', text: 'No.', hint: 'Look.', stored: [] }
+  return { kind: 'message', ...frame, ...failed, ...more }
 }
 
 async function html(page: Page): Promise<string> {
   const { renderPage } = (await import(renderer.href)) as { renderPage: (page: Page) => string }
   return renderPage(page)
+}
+
+/** The text of the notice that a listing shows. */
+async function noticeOf(notice: NonNullable<Page['notice']>): Promise<string> {
+  const [, text = ''] = /id="notice">.*?<p>([\s\S]*?)<\/p>/.exec(await html(listing({ notice })))!
+  return text.replaceAll(/<[^>]+>/g, '').trim()
 }
 
 /** The row of the only file of a listing. */
@@ -99,7 +110,41 @@ describe('the built page', { skip }, () => {
   test('shows what users wrote as they wrote it', async () => {
     const text = await html(pages.message!)
     const escaped = EVIL.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-    assert.ok(text.includes(`<h1>${escaped}</h1>`), text)
+    assert.ok(text.includes(`${escaped} Look.</p>`), text)
+    assert.ok(text.includes(`<li><bdi class="name">${escaped}</bdi></li>`), text)
+  })
+
+  test('tells what was stored and what was deleted in a sentence', async () => {
+    const stored = { kind: 'stored', fileCount: 1200, sizeBytes: 3_145_728 } as const
+    assert.match(await noticeOf(stored), /^1,200 files, 3\.1 MB, on all four nodes\.$/)
+    const one = { kind: 'stored', fileCount: 1, sizeBytes: 0 } as const
+    assert.match(await noticeOf(one), /^1 file, 0 B, on all four nodes\.$/)
+    assert.equal(await noticeOf({ kind: 'deleted', name: 'a\u202Eb' }), 'a\\u202eb is deleted.')
+  })
+
+  test('leads to the hundreds beside this one, in the same order', async () => {
+    const view = { folder: 'a b/', sort: 'size', isDescending: true } as const
+    const links = async (more: Partial<FilesPage>) => {
+      const text = await html(listing({ ...view, base: '/store', ...more }))
+      const found = text.matchAll(/rel="(prev|next)" href="([^"]*)"/g)
+      return [...found].map(([, rel, href]) => [rel, href!.replaceAll('&amp;', '&')])
+    }
+    const address = '/store/?folder=a%20b%2F&sort=size&dir=desc'
+    assert.deepEqual(await links({ page: 2, hasNext: true }), [
+      ['prev', address],
+      ['next', `${address}&page=3`],
+    ])
+    assert.deepEqual(await links({ page: 3 }), [['prev', `${address}&page=2`]])
+    assert.deepEqual(await links({}), [])
+  })
+
+  test('says which files of a form are stored, up to a bound', async () => {
+    const stored = Array.from({ length: 23 }, (_, index) => `${index}.txt`)
+    const text = await html(message({ task: { kind: 'upload', folder: 'a b/' }, stored }))
+    assert.match(text, /<h1>Not all files were uploaded<\/h1>/)
+    assert.match(text, /23 files are stored all the same:/)
+    assert.match(text, /19\.txt<\/bdi><\/li>\s*<li>and 3 more files<\/li>/)
+    assert.match(text, /href="\/\?folder=a%20b%2F">Back</)
   })
 
   test('links to files and asks before it deletes, with names that need care', async () => {
@@ -148,7 +193,7 @@ describe('the built page', { skip }, () => {
     const text = await html(listing({ sort: 'size', isDescending: true }))
     assert.match(text, /aria-sort="descending"><a href="\/\?sort=size&(amp;)?dir=asc">Size/)
     assert.match(text, /href="\/\?sort=modified&(amp;)?dir=desc">Modified/)
-    assert.match(text, /href="\/\?sort=name&(amp;)?dir=asc">Name/)
+    assert.match(text, /href="\/">Name/)
     assert.equal(text.match(/aria-sort/g)?.length, 1)
   })
 
@@ -158,7 +203,7 @@ describe('the built page', { skip }, () => {
       const modifiedMs = Date.UTC(2026, 10, 22) - seed
       return file(`report-${seed.toString(36)}.pdf`, { sizeBytes: seed, modifiedMs })
     })
-    const text = await html(listing({ files, next: '?page=2' }))
+    const text = await html(listing({ files, hasNext: true }))
     assert.ok(gzipSync(text).length <= HTML_LIMIT_BYTES, `${gzipSync(text).length} bytes`)
     const manifest = readFileSync(new URL('client/.vite/manifest.json', dist), 'utf8')
     const built = assetPaths(manifest, '/store')

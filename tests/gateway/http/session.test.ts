@@ -178,10 +178,60 @@ test('failures of forms are pages with the right status', async () => {
   })
   assert.equal(empty.status, 400)
   assert.match(empty.headers['content-type']!, /^text\/html/)
+  assert.match(empty.text, /<h1>Nothing was uploaded<\/h1>/)
   assert.match(empty.text, /The form has no file\./)
   const nowhere = await me.send('/nowhere')
   assert.equal(nowhere.status, 404)
   assert.match(nowhere.text, /<!doctype html>/i)
+})
+
+test('a form that fails midway says what is stored, and leads back to its folder', async () => {
+  const me = await signedIn()
+  const answer = await me.send('/files?folder=mid%20way', {
+    method: 'POST',
+    body: formBody([
+      { field: 'file', filename: 'kept <1>.txt', content: 'x' },
+      { field: 'file', filename: 'a/../b', content: 'x' },
+      { field: 'file', filename: 'never.txt', content: 'x' },
+    ]),
+    headers: { 'content-type': FORM_TYPE },
+  })
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /<h1>Not all files were uploaded<\/h1>/)
+  assert.match(answer.text, /1 file is stored all the same:/)
+  assert.match(answer.text, /<li><bdi class="name">mid way\/kept &lt;1(>|&gt;)\.txt<\/bdi><\/li>/)
+  assert.doesNotMatch(answer.text, /never\.txt/)
+  assert.match(answer.text, /href="\/\?folder=mid%20way%2F">Back</)
+  const listing = await me.send('/?folder=mid%20way%2F')
+  assert.match(listing.text, /1 file, 1 B/)
+})
+
+test('a delete form that fails leads back to the folder of the file', async () => {
+  const me = await signedIn()
+  const answer = await me.submit('/delete?name=walk%2Fno%20such.txt', {})
+  assert.equal(answer.status, 404)
+  assert.match(answer.text, /<h1>There is no such file<\/h1>/)
+  assert.match(answer.text, /href="\/\?folder=walk%2F">Back</)
+  const opened = await me.send('/files/walk/no%20such.txt?folder=walk')
+  assert.match(opened.text, /href="\/">Back</)
+  for (const path of ['/delete', '/delete?name=%zz', '/delete?name=x&name=y', '/%zz', '/nowhere']) {
+    const refused = await me.submit(path, {})
+    assert.ok(refused.status === 400 || refused.status === 404, `${path}: ${refused.status}`)
+    assert.match(refused.text, /">Back</, path)
+  }
+})
+
+test('the notice of the longest name fits into the cookie, and says how it begins', async () => {
+  const me = await signedIn()
+  const name = `deep/${'\n😀'.repeat(203)}`
+  const path = encodeURIComponent(name)
+  await me.send(`/files/${path}`, { method: 'PUT', body: 'x' })
+  const done = await me.submit(`/delete?name=${path}`, {})
+  assert.equal(done.status, 303)
+  assert.equal(done.headers.location, '/?folder=deep%2F')
+  assert.ok(me.cookie().length < 2048, `${me.cookie().length} bytes`)
+  const page = await me.send('/?folder=deep%2F')
+  assert.match(page.text, /<bdi class="name">deep\/(↵😀){47}↵…<\/bdi> is deleted\./)
 })
 
 test('signing out ends it, by form and by script', async () => {
