@@ -155,8 +155,8 @@ export function createSignIn(options: SignInOptions) {
     },
 
     /**
-     * After a node refused its proof: the password has changed, or the account is gone. Identities of
-     * that user that were not refused stay, or wrong guesses would sign the user out.
+     * After a node refused its proof: the password has changed, or the account is gone. Identities
+     * of that user that were not refused stay, or wrong guesses would sign the user out.
      */
     dismiss(refused: Identity): void {
       for (const [key, identity] of remembered.entries()) {

@@ -23,7 +23,8 @@ interface CommandLine {
 }
 
 async function main(): Promise<void> {
-  // What a node keeps is nobody else's on its machine: records of accounts, when who stored how much.
+  // What a node keeps is nobody else's on its machine: records of accounts, when who stored how
+  // much.
   process.umask(0o077)
   const line = readCommandLine()
   const conf = readConf(line)

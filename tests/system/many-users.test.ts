@@ -1,5 +1,5 @@
-// Many people at once: each has a file of the same name and gets back the own one; and one person who
-// does a hundred things at once to one name ends with one of them, on all nodes alike.
+// Many people at once: each has a file of the same name and gets back the own one; and one person
+// who does a hundred things at once to one name ends with one of them, on all nodes alike.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Agent, type Dispatcher, request } from 'undici'

@@ -1,5 +1,5 @@
-// Promise 3: an upload that cannot be is refused before its body is sent, with the reason and the names
-// of the nodes, to clients that ask first (Expect: 100-continue) and to those that do not.
+// Promise 3: an upload that cannot be is refused before its body is sent, with the reason and the
+// names of the nodes, to clients that ask first (Expect: 100-continue) and to those that do not.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
