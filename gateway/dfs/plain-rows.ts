@@ -16,12 +16,18 @@ export interface PlainRowsOptions {
   onBytes(bytes: Uint8Array): void
   /** Gives the memory of the source's buffers back once their bytes are in rows. */
   isSourceOwned?: boolean | undefined
+  /** Where known, the bytes to come: a small file takes no more memory than it has. */
+  sizeBytes?: number | undefined
 }
 
-/** Rows of `ROW_BYTES`, the last one shorter (or empty, for an empty source). */
+/**
+ * Rows of `ROW_BYTES`, the last one shorter (or empty, for an empty source). Where `sizeBytes` is
+ * given, `onBytes` must throw at a byte beyond it.
+ */
 export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<PlainRow> {
-  const { source, onBytes, isSourceOwned } = options
-  const buffer = Buffer.allocUnsafeSlow(ROW_BYTES)
+  const { source, onBytes, isSourceOwned, sizeBytes = ROW_BYTES } = options
+  const capacity = Math.max(1, Math.min(sizeBytes, ROW_BYTES))
+  const buffer = Buffer.allocUnsafeSlow(capacity)
   let filled = 0
   let row = 0
   for await (const bytes of source) {
@@ -29,11 +35,11 @@ export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<Plai
     let at = 0
     while (at < bytes.length) {
       // A full row is handed on only when a byte follows: only then is it known not to be the last.
-      if (filled === ROW_BYTES) {
+      if (filled === capacity) {
         yield { row: row++, plain: buffer, isLast: false }
         filled = 0
       }
-      const taken = Math.min(ROW_BYTES - filled, bytes.length - at)
+      const taken = Math.min(capacity - filled, bytes.length - at)
       buffer.set(bytes.subarray(at, at + taken), filled)
       filled += taken
       at += taken

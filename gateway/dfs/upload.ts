@@ -71,6 +71,7 @@ export async function upload(
   const rows = plainRows({
     source: abortable(request.source, request.signal),
     isSourceOwned: request.isSourceOwned,
+    sizeBytes: request.sizeBytes,
     onBytes(bytes) {
       digest.update(bytes)
       request.onProgress?.(digest.sizeBytes)

@@ -1,5 +1,5 @@
-// Two thousand broken copies of valid HTTP requests: the gateway answers or closes, has no fault of its
-// own, keeps what it had, and grows no larger. FOURFOLD_SEED repeats a run.
+// Two thousand broken copies of valid HTTP requests: the gateway answers or closes, has no fault of
+// its own, keeps what it had, and grows no larger. FOURFOLD_SEED repeats a run.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
@@ -14,6 +14,8 @@ const AT_ONCE = 16
 /** A gateway that still waits for more is told that none will come. */
 const PATIENCE_MS = 300
 const LIMIT_MS = 30_000
+/** A small heap is collected often: what then still grows is kept, not only not yet collected. */
+process.env.NODE_OPTIONS = '--max-old-space-size=64'
 
 const kept = seededBytes('kept', ROW + 100)
 
@@ -56,11 +58,11 @@ test('2,000 mutated requests leave the gateway alive, right and no larger', asyn
   const listing = await call(`${url}/files?limit=1000`)
   assert.equal(listing.status, 200)
   for (const { state } of listing.json.files) assert.equal(state, 'complete')
-  assert.doesNotMatch(cluster.gateways[0]!.output(), /INTERNAL|"level":(50|60)|"status":500/)
+  assert.doesNotMatch(cluster.gateways[0]!.output(), /INTERNAL|gateway (error|fatal):| 500 in /)
   for (const node of cluster.nodes) assert.doesNotMatch(node.process.output(), /error:/)
 })
 
-/** One valid request, some with bodies; none that would touch the file that is kept but to read it. */
+/** One valid request, some with bodies; none but to read touches the file that is kept. */
 function requestOf(random: Random): Buffer {
   const name = `made%20${below(40, random)}`
   const body = seededBytes(`${random()}`, below(3000, random))
@@ -124,7 +126,7 @@ const inserts = [
   'x'.repeat(2000),
 ]
 
-/** Flips bits, cuts, doubles, inserts, or changes digits; mostly in the head, where it means most. */
+/** Flips bits, cuts, doubles, inserts, changes digits; mostly in the head, where it means most. */
 function mutate(bytes: Buffer, random: Random): Buffer {
   const headBytes = bytes.indexOf('\r\n\r\n') + 4
   const at = below(random() < 0.8 ? headBytes : bytes.length, random)
