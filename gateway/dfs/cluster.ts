@@ -1,5 +1,5 @@
 // The four nodes together: who is up, and one call to one or all of them. Knows links, not files.
-import { DfsError, NODE_COUNT, type Op } from '@fourfold/storage-node/protocol'
+import { DfsError, NODE_COUNT, nodeName, type Op } from '@fourfold/storage-node/protocol'
 import type { Actor, Answer, Call } from './connection.ts'
 import type { Identity } from './identity.ts'
 import { NodeLink } from './node-link.ts'
@@ -117,8 +117,36 @@ export function createCluster(options: ClusterOptions) {
     }
   }
 
+  /**
+   * `answer` of `node`, which may take long, as long as the node is there meanwhile.
+   * @throws DfsError NODE_TIMEOUT where it was not up for limits.stall_timeout_ms on end
+   */
+  async function whileHeard<T>(node: number, answer: Promise<T>): Promise<T> {
+    const { promise: silence, reject } = Promise.withResolvers<never>()
+    let timer: NodeJS.Timeout | undefined
+    let wasUp = true
+    const listen = () => {
+      if (links[node]!.isUp === wasUp) return
+      wasUp = !wasUp
+      clearTimeout(timer)
+      if (wasUp) return
+      const message = `${nodeName(node)} was silent for ${limits.stall_timeout_ms} ms.`
+      const error = new DfsError('NODE_TIMEOUT', message, { node: node + 1 })
+      timer = setTimeout(() => reject(error), limits.stall_timeout_ms)
+    }
+    listeners.add(listen)
+    listen()
+    try {
+      return await Promise.race([answer, silence])
+    } finally {
+      clearTimeout(timer)
+      listeners.delete(listen)
+    }
+  }
+
   return {
     states,
+    whileHeard,
     live,
     missing,
     call,
