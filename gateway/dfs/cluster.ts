@@ -1,6 +1,7 @@
 // The four nodes together: who is up, and one call to one or all of them. Knows links, not files.
 import { DfsError, NODE_COUNT, nodeName, type Op } from '@fourfold/storage-node/protocol'
 import type { Actor, Answer, Call } from './connection.ts'
+import { createErrands } from './errands.ts'
 import type { Identity } from './identity.ts'
 import { NodeLink } from './node-link.ts'
 import type { NodeAddress } from './node-socket.ts'
@@ -55,8 +56,15 @@ export function createCluster(options: ClusterOptions) {
       }),
   )
 
+  const errands = createErrands({
+    nodeCount: NODE_COUNT,
+    call,
+    isLive: (node) => links[node]!.isUp,
+  })
+
   function tell(): void {
     for (const listener of listeners) listener(states())
+    errands.onChange()
   }
 
   function states(): NodeState[] {
@@ -99,6 +107,14 @@ export function createCluster(options: ClusterOptions) {
         }
       }),
     )
+  }
+
+  /**
+   * Tells all four nodes that something was given up; those that are away now, when they are back.
+   * Whether and what they answer is nobody's concern.
+   */
+  async function tellEach<O extends Op>(request: NodeCall<O>): Promise<void> {
+    await Promise.all(ALL_NODES.map((node) => errands.run(node, request)))
   }
 
   /** @throws DfsError NODES_UNAVAILABLE naming the nodes, NO_SPACE where a node is full */
@@ -151,6 +167,7 @@ export function createCluster(options: ClusterOptions) {
     missing,
     call,
     callEach,
+    tellEach,
     requireAll,
     stallTimeoutMs: limits.stall_timeout_ms,
     isLive: (node: number) => links[node]!.isUp,

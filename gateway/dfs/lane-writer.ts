@@ -41,13 +41,12 @@ export class LaneWriter {
   /** Opens the upload on all four nodes. @throws DfsError of the node that fails */
   static async open(options: LaneWriterOptions): Promise<LaneWriter> {
     const writer = new LaneWriter(options)
-    try {
-      await Promise.all(ALL_NODES.map((node) => writer.#openNode(node)))
-      return writer
-    } catch (error) {
-      await writer.abort()
-      throw error
-    }
+    // All of them have ended before the upload is given up: none opens it after that.
+    const openings = await Promise.allSettled(ALL_NODES.map((node) => writer.#openNode(node)))
+    const failure = openings.find((opening) => opening.status === 'rejected')
+    if (failure === undefined) return writer
+    await writer.abort()
+    throw failure.reason
   }
 
   private constructor(options: LaneWriterOptions) {
@@ -112,11 +111,11 @@ export class LaneWriter {
     }
     this.#channels = []
     const { cluster, identity, upload } = this.#options
-    await cluster.callEach(cluster.live(), () => ({
+    await cluster.tellEach({
       op: 'abort-upload',
       fields: { upload },
       as: { by: 'user', identity },
-    }))
+    })
   }
 
   async #openNode(node: number): Promise<void> {
