@@ -26,7 +26,7 @@ import { type PlainRow, plainRows } from './plain-rows.ts'
 import { type SealedRow, sealRow } from './row.ts'
 import type { UploadRequest, UploadResult, WriteCondition } from './store.ts'
 
-/** A prepare waits for the nodes' disks to sync what is still dirty; a hung node is not waited for. */
+/** A prepare waits for the disks of nodes that are there to sync what is still dirty. */
 const PREPARE_TIMEOUT_MS = 120_000
 const DEFAULT_TYPE = 'application/octet-stream'
 

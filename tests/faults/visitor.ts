@@ -1,5 +1,5 @@
-// One operation of a plan over HTTP, and what its answer means: told to the model, or an error where
-// no honest store would answer so. Knows which troubles excuse what; causes none.
+// One operation of a plan over HTTP, and what its answer means: told to the model, or an error
+// where no honest store would answer so. Knows which troubles excuse what; causes none.
 import { setTimeout as wait } from 'node:timers/promises'
 import { Agent, type Dispatcher, request } from 'undici'
 import { basic } from '../gateway/http/client.ts'

@@ -1,5 +1,5 @@
-// A chaos walk: runs the rounds of a plan in an arena, with a model beside it, and checks after each
-// round that the store kept its promises. A walk that fails is cut down to what still fails.
+// A chaos walk: runs the rounds of a plan in an arena, with a model beside it, and checks after
+// each round that the store kept its promises. A walk that fails is cut down to what still fails.
 import { setTimeout as wait } from 'node:timers/promises'
 import { inParallel } from '../support/watching.ts'
 import { ALL_NODES, type Arena, startArena, USERS } from './arena.ts'
