@@ -1,6 +1,7 @@
 // The four nodes together: who is up, and one call to one or all of them. Knows links, not files.
-import { DfsError, NODE_COUNT, type Op } from '@fourfold/storage-node/protocol'
+import { DfsError, NODE_COUNT, nodeName, type Op } from '@fourfold/storage-node/protocol'
 import type { Actor, Answer, Call } from './connection.ts'
+import { createErrands } from './errands.ts'
 import type { Identity } from './identity.ts'
 import { NodeLink } from './node-link.ts'
 import type { NodeAddress } from './node-socket.ts'
@@ -55,8 +56,15 @@ export function createCluster(options: ClusterOptions) {
       }),
   )
 
+  const errands = createErrands({
+    nodeCount: NODE_COUNT,
+    call,
+    isLive: (node) => links[node]!.isUp,
+  })
+
   function tell(): void {
     for (const listener of listeners) listener(states())
+    errands.onChange()
   }
 
   function states(): NodeState[] {
@@ -101,6 +109,14 @@ export function createCluster(options: ClusterOptions) {
     )
   }
 
+  /**
+   * Tells all four nodes that something was given up; those that are away now, when they are back.
+   * Whether and what they answer is nobody's concern.
+   */
+  async function tellEach<O extends Op>(request: NodeCall<O>): Promise<void> {
+    await Promise.all(ALL_NODES.map((node) => errands.run(node, request)))
+  }
+
   /** @throws DfsError NODES_UNAVAILABLE naming the nodes, NO_SPACE where a node is full */
   function requireAll(): void {
     const names = missing()
@@ -117,12 +133,41 @@ export function createCluster(options: ClusterOptions) {
     }
   }
 
+  /**
+   * `answer` of `node`, which may take long, as long as the node is there meanwhile.
+   * @throws DfsError NODE_TIMEOUT where it was not up for limits.stall_timeout_ms on end
+   */
+  async function whileHeard<T>(node: number, answer: Promise<T>): Promise<T> {
+    const { promise: silence, reject } = Promise.withResolvers<never>()
+    let timer: NodeJS.Timeout | undefined
+    let wasUp = true
+    const listen = () => {
+      if (links[node]!.isUp === wasUp) return
+      wasUp = !wasUp
+      clearTimeout(timer)
+      if (wasUp) return
+      const message = `${nodeName(node)} was silent for ${limits.stall_timeout_ms} ms.`
+      const error = new DfsError('NODE_TIMEOUT', message, { node: node + 1 })
+      timer = setTimeout(() => reject(error), limits.stall_timeout_ms)
+    }
+    listeners.add(listen)
+    listen()
+    try {
+      return await Promise.race([answer, silence])
+    } finally {
+      clearTimeout(timer)
+      listeners.delete(listen)
+    }
+  }
+
   return {
     states,
+    whileHeard,
     live,
     missing,
     call,
     callEach,
+    tellEach,
     requireAll,
     stallTimeoutMs: limits.stall_timeout_ms,
     isLive: (node: number) => links[node]!.isUp,

@@ -85,11 +85,11 @@ async function commit(context: CommitContext, version: Uint8Array): Promise<void
  */
 async function abortPrepared(context: CommitContext, version: Uint8Array): Promise<void> {
   const { cluster, file, identity } = context
-  await cluster.callEach(cluster.live(), () => ({
+  await cluster.tellEach({
     op: 'abort-version',
     fields: { file, version },
     as: { by: 'user', identity },
-  }))
+  })
 }
 
 async function outcomeOf<T>(node: number, attempt: Promise<T>): Promise<Outcome<T>> {

@@ -141,8 +141,9 @@ export class NodeConnection implements AsyncDisposable {
     const id = this.#register({
       onResponse: (head) => {
         const header = checkResponse(call.op, head.header)
-        this.#pending.delete(id)
+        // Pending until the body is whole: the connection may end in the middle of it.
         return collectBody(head, (body, damaged) => {
+          this.#pending.delete(id)
           if (damaged.length > 0) reject(this.#damaged())
           else resolve({ header, body })
         })
@@ -164,11 +165,11 @@ export class NodeConnection implements AsyncDisposable {
         const header = checkResponse(call.op, head.header)
         const sink = reader.onFrame(header, head)
         if (header.more) return sink
-        this.#pending.delete(id)
         return {
           write: (chunk, section) => sink.write(chunk, section),
           end: (damaged) => {
             sink.end(damaged)
+            this.#pending.delete(id)
             resolve()
           },
         }

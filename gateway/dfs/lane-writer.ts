@@ -41,12 +41,12 @@ export class LaneWriter {
   /** Opens the upload on all four nodes. @throws DfsError of the node that fails */
   static async open(options: LaneWriterOptions): Promise<LaneWriter> {
     const writer = new LaneWriter(options)
-    // All of them are awaited: one that opened after another had failed would stay open for ever.
-    const opened = await Promise.allSettled(ALL_NODES.map((node) => writer.#openNode(node)))
-    const failed = opened.find((outcome) => outcome.status === 'rejected')
-    if (failed === undefined) return writer
+    // All of them have ended before the upload is given up: none opens it after that.
+    const openings = await Promise.allSettled(ALL_NODES.map((node) => writer.#openNode(node)))
+    const failure = openings.find((opening) => opening.status === 'rejected')
+    if (failure === undefined) return writer
     await writer.abort()
-    throw failed.reason
+    throw failure.reason
   }
 
   private constructor(options: LaneWriterOptions) {
@@ -111,11 +111,11 @@ export class LaneWriter {
     }
     this.#channels = []
     const { cluster, identity, upload } = this.#options
-    await cluster.callEach(cluster.live(), () => ({
+    await cluster.tellEach({
       op: 'abort-upload',
       fields: { upload },
       as: { by: 'user', identity },
-    }))
+    })
   }
 
   async #openNode(node: number): Promise<void> {

@@ -26,7 +26,7 @@ import { type PlainRow, plainRows } from './plain-rows.ts'
 import { type SealedRow, sealRow } from './row.ts'
 import type { UploadRequest, UploadResult, WriteCondition } from './store.ts'
 
-/** A prepare waits for the nodes' disks to sync what is still dirty. */
+/** A prepare waits for the disks of nodes that are there to sync what is still dirty. */
 const PREPARE_TIMEOUT_MS = 120_000
 const DEFAULT_TYPE = 'application/octet-stream'
 
@@ -131,12 +131,12 @@ async function storeLarge(
         const { file, condition } = context
         const lanes = writer.sumsOf(node)
         const fields = { upload: id, file, version, x, rows, lanes, sealed }
-        const answer = await writer.connectionTo(node).request({
+        const answer = writer.connectionTo(node).request({
           op: 'prepare',
           fields: condition === undefined ? fields : { ...fields, condition },
           ...common(context),
         })
-        return answer.header.replaced
+        return (await cluster.whileHeard(node, answer)).header.replaced
       },
     )
     writer.close()

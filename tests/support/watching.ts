@@ -1,12 +1,15 @@
 // What a test sees of a running cluster from outside: whether a gateway takes uploads, what a node
 // counts, how much memory a process has.
 import { readFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import type { ResponseOf } from '@fourfold/storage-node/protocol'
 import { request } from 'undici'
 import { NodeConnection } from '../../gateway/dfs/connection.ts'
 import type { TestCluster } from './cluster.ts'
 
 const TIMEOUT_MS = 30_000
+/** Between two questions: who is asked has other work. */
+const POLL_MS = 20
 
 /** Runs `all` steps, at most `atOnce` of them at a time. */
 export async function inParallel<T>(
@@ -29,6 +32,7 @@ export async function whenGatewaySees(url: string, numbers: readonly number[]): 
     const names = await nodesUp(url)
     if (names === expected) return
     if (performance.now() > deadlineMs) throw new Error(`${url} sees ${names} up, not ${expected}`)
+    await setTimeout(POLL_MS)
   }
 }
 

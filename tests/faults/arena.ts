@@ -1,0 +1,195 @@
+// Where a walk happens: a real cluster, two gateways that reach each node through a relay of their
+// own, and one node whose disk can fill up. Breaks things and mends them; judges nothing.
+import { execFileSync } from 'node:child_process'
+import { closeSync, cpSync, openSync, readdirSync, statSync, symlinkSync, writeSync } from 'node:fs'
+import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startCluster, type TestCluster } from '../support/cluster.ts'
+import type { RunningProcess } from '../support/process.ts'
+import { type Relay, startRelay } from '../support/relay.ts'
+import { whenGatewaySees } from '../support/watching.ts'
+
+/** Short, so that a fault costs a walk seconds and not minutes. */
+const GATEWAY_CONF = [
+  'accounts.rounds = 4096',
+  'limits.connect_timeout_ms = 1000',
+  'limits.request_timeout_ms = 3000',
+  'limits.stall_timeout_ms = 2000',
+  'limits.ping_every_ms = 200',
+  'limits.ping_timeout_ms = 1500',
+]
+const DISK_BYTES = 192 * 1024 * 1024
+
+export const USERS = ['ann', 'ben', 'cleo'] as const
+export const ALL_NODES = [1, 2, 3, 4]
+export const password = (user: string) => `${user}'s password`
+
+export interface TestGateway {
+  url: string
+  process: RunningProcess
+  /** To node 1..4. */
+  relays: Relay[]
+  kill(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it anew, on another port. */
+  start(): Promise<void>
+}
+
+export interface Arena extends AsyncDisposable {
+  cluster: TestCluster
+  gateways: TestGateway[]
+  /** The node (1..4) whose disk is small; undefined where this machine does not allow that. */
+  smallDisk: number | undefined
+  /** Leaves `leftBytes` free on the small disk; undefined frees all again. */
+  fillDisk(leftBytes: number | undefined): Promise<void>
+  /** Writes of a node beyond this offset of a file are cut short or fail; undefined: no limit. */
+  limitFileSize(node: number, sizeBytes: number | undefined): void
+  /** Waits until both gateways see exactly these nodes (1..4) up. */
+  whenSeen(numbers: readonly number[]): Promise<void>
+  /** Files of unfinished uploads, by node. */
+  staged(): string[]
+  /** The last lines of every process. */
+  logs(): string
+}
+
+export async function startArena(options: { smallDisk?: number } = {}): Promise<Arena> {
+  const cluster = await startCluster()
+  const relays: Relay[] = []
+  let disk: string | undefined
+  try {
+    for (const user of USERS) await cluster.addUser(user, password(user))
+    disk =
+      options.smallDisk === undefined ? undefined : await shrinkDisk(cluster, options.smallDisk)
+    const gateways: TestGateway[] = []
+    for (const index of [0, 1]) {
+      const own = await Promise.all(cluster.nodes.map((node) => startRelay(() => node.port)))
+      relays.push(...own)
+      gateways.push(await startGateway(cluster, index, own))
+    }
+    const arena = createArena({ cluster, gateways, relays, disk, smallDisk: options.smallDisk })
+    await arena.whenSeen(ALL_NODES)
+    return arena
+  } catch (error) {
+    await close(cluster, relays, disk)
+    throw error
+  }
+}
+
+function createArena(parts: {
+  cluster: TestCluster
+  gateways: TestGateway[]
+  relays: Relay[]
+  disk: string | undefined
+  smallDisk: number | undefined
+}): Arena {
+  const { cluster, gateways, relays, disk, smallDisk } = parts
+  return {
+    cluster,
+    gateways,
+    smallDisk: disk === undefined ? undefined : smallDisk,
+    async fillDisk(leftBytes) {
+      if (disk === undefined) return
+      const filler = join(disk, 'filler')
+      await rm(filler, { force: true })
+      if (leftBytes === undefined) return
+      const { bavail, bsize } = await statfs(disk)
+      allocate(filler, Math.max(0, bavail * bsize - leftBytes))
+    },
+    limitFileSize(node, sizeBytes) {
+      const { pid } = cluster.nodes[node - 1]!.process.child
+      const limit = sizeBytes === undefined ? 'unlimited' : String(sizeBytes)
+      execFileSync('prlimit', [`--pid=${pid}`, `--fsize=${limit}:unlimited`])
+    },
+    async whenSeen(numbers) {
+      for (const { url } of gateways) await whenGatewaySees(url, numbers)
+    },
+    staged: () =>
+      cluster.nodes.flatMap(({ number, folder }) =>
+        readdirSync(join(folder, 'staging')).map((name) => `DFS${number}: ${name}`),
+      ),
+    logs() {
+      const all = [
+        ...cluster.nodes.map(({ number, process }) => [`DFS${number}`, process] as const),
+        ...gateways.map(({ process }, index) => [`gateway ${index}`, process] as const),
+      ]
+      return all.map(([name, { output }]) => `--- ${name}\n${tail(output())}`).join('\n')
+    },
+    [Symbol.asyncDispose]: () => close(cluster, relays, disk),
+  }
+}
+
+async function startGateway(
+  cluster: TestCluster,
+  index: number,
+  relays: Relay[],
+): Promise<TestGateway> {
+  const confFile = join(cluster.folder, `gateway-${index}.conf`)
+  const addresses = relays.map(({ port }) => `"127.0.0.1:${port}"`).join(', ')
+  const conf = [`nodes = [${addresses}]`, 'cluster_key_file = "cluster.key"', ...GATEWAY_CONF]
+  await writeFile(confFile, conf.join('\n'))
+  const gateway: TestGateway = {
+    url: '',
+    process: undefined as unknown as RunningProcess,
+    relays,
+    kill: (signal = 'SIGKILL') => gateway.process.kill(signal),
+    async start() {
+      gateway.url = await cluster.startGateway(confFile)
+      gateway.process = cluster.gateways.at(-1)!
+    },
+  }
+  await gateway.start()
+  return gateway
+}
+
+/** Moves the folder of a node to a file system of its own; answers where that is mounted. */
+async function shrinkDisk(cluster: TestCluster, number: number): Promise<string | undefined> {
+  const disk = join(cluster.folder, 'small-disk')
+  await mkdir(disk)
+  try {
+    const options = `size=${DISK_BYTES},mode=700`
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', disk], { stdio: 'pipe' })
+  } catch {
+    return undefined
+  }
+  const node = cluster.nodes[number - 1]!
+  await node.kill('SIGTERM')
+  cpSync(node.folder, join(disk, `DFS${number}`), { recursive: true })
+  await rename(node.folder, `${node.folder}-before`)
+  symlinkSync(join(disk, `DFS${number}`), node.folder)
+  await node.start()
+  return disk
+}
+
+async function close(cluster: TestCluster, relays: Relay[], disk: string | undefined) {
+  // A stopped process ends by SIGKILL all the same, but its mount is busy until then.
+  await Promise.all(cluster.gateways.map((gateway) => gateway.kill('SIGKILL')))
+  await Promise.all(cluster.nodes.map((node) => node.kill('SIGKILL')))
+  await Promise.all(relays.map((relay) => relay[Symbol.asyncDispose]()))
+  if (disk !== undefined) execFileSync('umount', [disk])
+  await cluster[Symbol.asyncDispose]()
+}
+
+/** Takes real room: a hole would not. */
+function allocate(path: string, sizeBytes: number): void {
+  const zeros = Buffer.alloc(1024 * 1024)
+  const fd = openSync(path, 'w')
+  try {
+    for (let left = sizeBytes; left > 0; left -= zeros.length) {
+      writeSync(fd, zeros, 0, Math.min(left, zeros.length))
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function tail(text: string): string {
+  const lines = text.split('\n').filter((line) => !/"route":"\/readyz"/.test(line))
+  return lines.slice(-15).join('\n').trim()
+}
+
+/** Every part file of a node. */
+export function partFiles(folder: string): string[] {
+  const parts = join(folder, 'parts')
+  return readdirSync(parts)
+    .flatMap((inner) => readdirSync(join(parts, inner)).map((name) => join(parts, inner, name)))
+    .filter((path) => statSync(path).size > 0)
+}
