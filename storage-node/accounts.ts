@@ -2,38 +2,51 @@
 // user has at most one of each, ordered by `change`. Knows StoredKeys, never a password or what it
 // opens.
 import type { Catalog } from './catalog.ts'
-import { type AccountRecord, DfsError } from './protocol/index.ts'
+import { type AccountRecord, DfsError, KEY_BYTES, type PeerAccount } from './protocol/index.ts'
 
-const State = { prepared: 0, committed: 1, removed: 2 } as const
+const State = { prepared: 0, committed: 1, removed: 2, gone: 3 } as const
+
+/**
+ * A change this young may still be on its way to other nodes, whose commands are proved against the
+ * record before it: peers hear of it a little later.
+ */
+const FRESH_MS = 3000
 
 /** A prepared record that nobody committed for so long was given up by its maker. */
 const PREPARED_MS = 60_000
 
 interface Row {
+  user: string
+  state: number
   change: number
   salt: Uint8Array
   rounds: number
-  stored_key: Uint8Array
+  stored_keys: Uint8Array
   wrapped_key: Uint8Array
   since_ms: number
+  place: number
 }
 
 export type AccountBook = ReturnType<typeof createAccounts>
 
-/** Functions whose name begins with `apply` run inside `catalog.write`. */
-export function createAccounts(catalog: Catalog) {
+/**
+ * The accounts as node `node` (1..4) keeps them. Functions whose name begins with `apply` run
+ * inside `catalog.write`.
+ */
+export function createAccounts(catalog: Catalog, node: number) {
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
     get: sql('SELECT * FROM accounts WHERE user = ? AND state = ?'),
-    key: sql('SELECT stored_key FROM accounts WHERE user = ? AND state = 1'),
+    key: sql('SELECT stored_keys FROM accounts WHERE user = ? AND state = 1'),
     list: sql('SELECT user FROM accounts WHERE state = ? ORDER BY user'),
     page: sql('SELECT user FROM accounts WHERE state = ? AND user > ? ORDER BY user LIMIT ?'),
+    told: sql('SELECT * FROM accounts WHERE state IN (1, 3) AND place > ? ORDER BY place LIMIT ?'),
     count: sql('SELECT count(*) AS count FROM accounts WHERE state = 1'),
     remove: sql('DELETE FROM accounts WHERE user = ? AND state = ?'),
     put: sql(
       `INSERT OR REPLACE INTO accounts
-       (user, state, change, salt, rounds, stored_key, wrapped_key, since_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+       (user, state, change, salt, rounds, stored_keys, wrapped_key, since_ms, place)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
   }
   const find = (user: string, state: number) => statements.get.get(user, state) as Row | undefined
@@ -42,13 +55,13 @@ export function createAccounts(catalog: Catalog) {
   function record(user: string): AccountRecord {
     const row = find(user, State.committed)
     if (row === undefined) throw new DfsError('ACCOUNT_UNKNOWN', 'There is no such account.')
-    const { change, salt, rounds, stored_key: storedKey, wrapped_key: wrappedKey } = row
-    return { user, change, salt, rounds, storedKey, wrappedKey }
+    return recordOf(row)
   }
 
   function put(account: AccountRecord, state: number): void {
-    const { user, change, salt, rounds, storedKey, wrappedKey } = account
-    statements.put.run(user, state, change, salt, rounds, storedKey, wrappedKey, Date.now())
+    const { user, change, salt, rounds, storedKeys, wrappedKey } = account
+    const facts = [change, salt, rounds, Buffer.concat(storedKeys), wrappedKey]
+    statements.put.run(user, state, ...facts, Date.now(), catalog.nextChange())
   }
 
   /** @throws DfsError STALE_VERSION, BUSY */
@@ -80,8 +93,7 @@ export function createAccounts(catalog: Catalog) {
     if (pending?.change !== change || (committed?.change ?? -1) > change) {
       throw new DfsError('ACCOUNT_UNKNOWN', 'No such change of this account is prepared.')
     }
-    const { salt, rounds, stored_key: storedKey, wrapped_key: wrappedKey } = pending
-    put({ user, change, salt, rounds, storedKey, wrappedKey }, State.committed)
+    put(recordOf(pending), State.committed)
     statements.remove.run(user, State.prepared)
   }
 
@@ -92,10 +104,44 @@ export function createAccounts(catalog: Catalog) {
   /** From now on nobody can act as the user; the name stays taken until `applyForget`. */
   function applyRemove(user: string): boolean {
     statements.remove.run(user, State.prepared)
-    if (find(user, State.committed) === undefined) return find(user, State.removed) !== undefined
-    put(record(user), State.removed)
+    const committed = find(user, State.committed)
+    if (committed === undefined) return find(user, State.removed) !== undefined
+    put(recordOf(committed), State.removed)
+    bury(user, committed.change)
     statements.remove.run(user, State.committed)
     return true
+  }
+
+  /** Remembers that the account is no more, so that no peer brings that record back. */
+  function bury(user: string, change: number): void {
+    const nothing = new Uint8Array()
+    const grave = { user, change, salt: nothing, rounds: 0, storedKeys: [], wrappedKey: nothing }
+    put(grave, State.gone)
+  }
+
+  /** What peers are told: records in force and removals after the cursor, in order, with cursors. */
+  function* toldSince(since: number, limit: number): Generator<[number, PeerAccount]> {
+    for (const row of statements.told.iterate(since, limit) as Iterable<unknown>) {
+      const { user, state, change, place, since_ms: sinceMs } = row as Row
+      if (Math.abs(Date.now() - sinceMs) < FRESH_MS) return
+      const account = state === State.gone ? null : recordOf(row as Row)
+      yield [place, { user, change, account }]
+    }
+  }
+
+  /** Takes over what a peer says where it is newer. Answers whether the user is to be forgotten. */
+  function applyTold({ user, change, account }: PeerAccount): boolean {
+    const gone = find(user, State.gone)
+    const committed = find(user, State.committed)
+    if (gone !== undefined && gone.change >= change) return false
+    if (account !== null) {
+      if ((committed?.change ?? -1) < account.change) put(account, State.committed)
+      return false
+    }
+    const isOlder = committed !== undefined && committed.change <= change
+    if (isOlder) applyRemove(user)
+    bury(user, change)
+    return isOlder
   }
 
   return {
@@ -104,9 +150,14 @@ export function createAccounts(catalog: Catalog) {
     applyCommit,
     applyAbort,
     applyRemove,
+    toldSince,
+    applyTold,
     applyForget: (user: string) => void statements.remove.run(user, State.removed),
-    storedKeyOf: (user: string) =>
-      (statements.key.get(user) as { stored_key: Uint8Array } | undefined)?.stored_key,
+    /** The StoredKey of this node. */
+    storedKeyOf: (user: string) => {
+      const row = statements.key.get(user) as Pick<Row, 'stored_keys'> | undefined
+      return row?.stored_keys.subarray((node - 1) * KEY_BYTES, node * KEY_BYTES)
+    },
     find: (user: string) => (find(user, State.committed) === undefined ? undefined : record(user)),
     /** Up to `limit` users after `after`, in order of their bytes. */
     usersAfter: (after: string, limit: number) =>
@@ -119,12 +170,18 @@ export function createAccounts(catalog: Catalog) {
   }
 }
 
+function recordOf(row: Row): AccountRecord {
+  const { user, change, salt, rounds, stored_keys: keys, wrapped_key: wrappedKey } = row
+  const storedKeys = [0, 1, 2, 3].map((at) => keys.subarray(at * KEY_BYTES, (at + 1) * KEY_BYTES))
+  return { user, change, salt, rounds, storedKeys, wrappedKey }
+}
+
 function isSame(row: Row, account: AccountRecord): boolean {
   return (
     row.change === account.change &&
     row.rounds === account.rounds &&
     Buffer.compare(row.salt, account.salt) === 0 &&
-    Buffer.compare(row.stored_key, account.storedKey) === 0 &&
+    Buffer.compare(row.stored_keys, Buffer.concat(account.storedKeys)) === 0 &&
     Buffer.compare(row.wrapped_key, account.wrappedKey) === 0
   )
 }

@@ -10,7 +10,7 @@ import { createGroupCommit, type GroupCommit } from './group-commit.ts'
 import { DfsError } from './protocol/index.ts'
 
 /** Version of everything below a node's folder: catalog tables, part files, names. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 const SQLITE_BUSY = 5
 
@@ -23,15 +23,17 @@ INSERT INTO meta VALUES ('change', 0), ('files', 0), ('stored_bytes', 0);
 
 CREATE TABLE accounts (
   user        TEXT NOT NULL,
-  state       INTEGER NOT NULL, -- 0 prepared, 1 committed, 2 being removed
+  state       INTEGER NOT NULL, -- 0 prepared, 1 committed, 2 being removed, 3 removed
   change      INTEGER NOT NULL,
   salt        BLOB NOT NULL,
   rounds      INTEGER NOT NULL,
-  stored_key  BLOB NOT NULL,
+  stored_keys BLOB NOT NULL,    -- of DFS1 to DFS4, 32 bytes each
   wrapped_key BLOB NOT NULL,
   since_ms    INTEGER NOT NULL,
+  place       INTEGER NOT NULL, -- a change number: the order in which peers hear of it
   PRIMARY KEY (user, state)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX accounts_by_place ON accounts (place) WHERE state IN (1, 3);
 
 CREATE TABLE entries (
   id       INTEGER PRIMARY KEY,
@@ -47,9 +49,13 @@ CREATE TABLE entries (
   since_ms INTEGER NOT NULL,
   key      BLOB, -- names the part files; null where there are none
   sealed   BLOB NOT NULL,
+  pledged  INTEGER NOT NULL DEFAULT 0, -- 1: promised to peers, no client may abort it
   UNIQUE (user, file, version)
 ) STRICT;
 CREATE INDEX entries_by_change ON entries (user, change);
+CREATE INDEX entries_decided ON entries (change) WHERE state > 0;
+CREATE INDEX entries_undecided ON entries (since_ms) WHERE state = 0;
+CREATE INDEX entries_lacking ON entries (id, parts) WHERE state = 1 AND parts NOT IN (3, 6, 9, 12);
 CREATE INDEX entries_by_key ON entries (key) WHERE key IS NOT NULL;
 
 CREATE TABLE parts (
@@ -58,6 +64,21 @@ CREATE TABLE parts (
   piece_bytes INTEGER NOT NULL,    -- of every piece but the last
   checksum    INTEGER NOT NULL,    -- CRC-32 over the CRC-32s of the pieces
   data        BLOB                 -- what the part file would hold; null where there is a file
+) STRICT;
+
+CREATE TABLE refusals (
+  user     TEXT NOT NULL,
+  file     BLOB NOT NULL,
+  version  BLOB NOT NULL, -- never to be prepared here
+  since_ms INTEGER NOT NULL,
+  PRIMARY KEY (user, file, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE peers (
+  node     INTEGER PRIMARY KEY,
+  epoch    BLOB NOT NULL,    -- of the folder that the cursors belong to
+  accounts INTEGER NOT NULL, -- cursors: what was told up to here is durable here
+  entries  INTEGER NOT NULL
 ) STRICT;
 
 CREATE TRIGGER part_added AFTER INSERT ON parts BEGIN
@@ -81,6 +102,8 @@ export interface Catalog {
   write: GroupCommit['write']
   /** A number greater than any before, for what changes in the present write. */
   nextChange(): number
+  /** Whether nothing was ever written. */
+  isEmpty(): boolean
   /** `files` and `storedBytes`, kept by triggers so that asking costs nothing. */
   totals(): { files: number; storedBytes: number }
   close(): void
@@ -148,6 +171,7 @@ function catalogOf(database: DatabaseSync): Catalog {
     database,
     write: commits.write,
     nextChange: () => ++change,
+    isEmpty: () => metaOf('change') === 0,
     totals: () => ({ files: metaOf('files'), storedBytes: metaOf('stored_bytes') }),
     close() {
       commits.close()

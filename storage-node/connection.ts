@@ -43,7 +43,10 @@ const UNPROVED_IDLE_MS = 30_000
 /** How long a connection that is being closed for an error may still take that error in. */
 const LINGER_MS = 2000
 /** Commands whose answers may be as long as a body: they run only when there is room to send. */
-const bigAnswers: ReadonlySet<Op> = new Set<Op>(['lookup', 'changes', 'account-list'])
+const bigAnswers: ReadonlySet<Op> = new Set<Op>([
+  ...(['lookup', 'changes', 'account-list'] as const),
+  ...(['peer-accounts', 'peer-changes', 'peer-part'] as const),
+])
 
 export interface ConnectionLimits {
   headTimeoutMs: number
@@ -208,6 +211,7 @@ export class Connection {
   #call(id: number, sender: Call['sender']): Call {
     return {
       sender,
+      nonce: this.#session.nonce,
       bodies: [],
       sections: [],
       isOpen: () => !this.#socket.destroyed,

@@ -1,11 +1,20 @@
-// The entries of the catalog: which versions of which files this node knows, and where their parts
-// are. Each file has at most one decided entry (committed or deleted), older than all its prepared
-// ones. Functions whose name begins with `apply` run inside `catalog.write`; nothing here touches
-// part files.
+// The entries of the catalog as clients see and change them: which versions of which files this
+// node knows, and where their parts are. Functions whose name begins with `apply` run inside
+// `catalog.write`; nothing here touches part files.
 import type { Catalog } from './catalog.ts'
+import {
+  type Doomed,
+  type EntryRow,
+  type EntryTable,
+  isNewer,
+  type NewEntry,
+  partsIn,
+  State,
+  type StoredPart,
+  type VersionName,
+} from './entry-table.ts'
 import { compareVersions, DfsError, type Entry } from './protocol/index.ts'
 
-const State = { prepared: 0, committed: 1, deleted: 2 } as const
 const stateNames = ['prepared', 'committed', 'deleted'] as const
 
 /** Prepared versions of one file at once: as many uploads of one name may be under way. */
@@ -21,13 +30,6 @@ export const ENTRY_FIXED_BYTES = 128
  */
 const PENDING_MS = 5 * 60_000
 
-/** Which version of which file of whom. */
-export interface VersionName {
-  user: string
-  file: Uint8Array
-  version: Uint8Array
-}
-
 /**
  * `undefined`: none; null: unless there is no file; else the version that must be the newest
  * committed.
@@ -39,84 +41,22 @@ export interface PrepareOptions {
   sealed: Uint8Array
 }
 
-/**
- * One part as the catalog keeps it; `data` is what the part file would hold, where there is no
- * file.
- */
-export interface StoredPart {
-  part: number
-  bytes: number
-  pieceBytes: number
-  checksum: number
-  data: Uint8Array | null
-}
-
-export interface NewEntry extends VersionName {
-  x: number
-  first: number
-  rows: number
-  sealed: Uint8Array
-  /** 16 bytes that name the part files; null where the parts are in the catalog. */
-  key: Uint8Array | null
-  parts: readonly StoredPart[]
-}
-
-/** Part files that no entry names any more. */
-export interface Doomed {
-  key: Uint8Array
-  /** Bit mask of parts. */
-  parts: number
-}
-
 /** Where the pieces of a part are to be read. */
 export interface PartPlace extends StoredPart {
   rows: number
   key: Uint8Array | null
 }
 
-interface Row {
-  id: number
-  user: string
-  file: Uint8Array
-  version: Uint8Array
-  state: 0 | 1 | 2
-  x: number
-  first: number
-  rows: number
-  parts: number
-  change: number
-  since_ms: number
-  key: Uint8Array | null
-  sealed: Uint8Array
-}
-
 export type EntryBook = ReturnType<typeof createEntries>
 
-export function createEntries(catalog: Catalog) {
+export function createEntries(catalog: Catalog, table: EntryTable) {
+  const { rowsOf, find: findRow, partOf, insert, removeOlder, removeRow } = table
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
-    ofFile: sql('SELECT * FROM entries WHERE user = ? AND file = ? ORDER BY version'),
-    one: sql('SELECT * FROM entries WHERE user = ? AND file = ? AND version = ?'),
     since: sql('SELECT * FROM entries WHERE user = ? AND change > ? ORDER BY change LIMIT ?'),
     ofUser: sql('SELECT * FROM entries WHERE user = ? ORDER BY file LIMIT ?'),
     byKey: sql('SELECT 1 FROM entries WHERE key = ?'),
-    insert: sql(
-      `INSERT INTO entries
-       (user, file, version, state, x, first, rows, parts, change, since_ms, key, sealed)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    decide: sql('UPDATE entries SET state = ?, change = ?, since_ms = ? WHERE id = ?'),
-    remove: sql('DELETE FROM entries WHERE id = ?'),
-    part: sql('SELECT * FROM parts WHERE id = ?'),
-    insertPart: sql(
-      'INSERT INTO parts (id, bytes, piece_bytes, checksum, data) VALUES (?, ?, ?, ?, ?)',
-    ),
-    removeParts: sql('DELETE FROM parts WHERE id BETWEEN ? AND ?'),
   }
-  const rowsOf = (user: string, file: Uint8Array) =>
-    statements.ofFile.all(user, file) as unknown as Row[]
-  const findRow = ({ user, file, version }: VersionName) =>
-    statements.one.get(user, file, version) as Row | undefined
 
   /** Entries of a file, oldest first: the decided one, if any, and the newest prepared ones. */
   function lookup(user: string, file: Uint8Array): Entry[] {
@@ -146,7 +86,7 @@ export function createEntries(catalog: Catalog) {
    */
   function* changedSince(user: string, since: number, limit: number): Generator<[number, Entry]> {
     for (const row of statements.since.iterate(user, since, limit) as Iterable<unknown>) {
-      yield [(row as Row).change, entryOf(row as Row)]
+      yield [(row as EntryRow).change, entryOf(row as EntryRow)]
     }
   }
 
@@ -161,15 +101,6 @@ export function createEntries(catalog: Catalog) {
     return { ...stored, rows: row.rows, key: row.key }
   }
 
-  function partOf(row: Row, part: number): StoredPart | undefined {
-    const stored = statements.part.get(row.id * 4 + part - 1)
-    if (stored === undefined) return undefined
-    const { bytes, piece_bytes, checksum, data } = stored as Record<string, number> & {
-      data: Uint8Array | null
-    }
-    return { part, bytes: bytes!, pieceBytes: piece_bytes!, checksum: checksum!, data }
-  }
-
   /**
    * Refuses a new version that may not come; answers whether it would replace a committed file.
    * @throws DfsError STALE_VERSION, PRECONDITION_FAILED, BUSY
@@ -182,7 +113,7 @@ export function createEntries(catalog: Catalog) {
       name.version,
       rows.filter(({ state }) => state !== State.prepared),
     )
-    if (findRow(name) !== undefined) throw staleVersion(name.version)
+    if (findRow(name) !== undefined || table.isRefused(name)) throw staleVersion(name.version)
     const pending = rows.filter(({ state }) => state === State.prepared)
     if (pending.length >= MAX_PREPARED) {
       throw new DfsError('BUSY', 'Too many versions of this file are being written at once.')
@@ -198,12 +129,7 @@ export function createEntries(catalog: Catalog) {
 
   /** Adds a prepared entry, after `checkPrepare` in the same write. */
   function applyPrepare(entry: NewEntry): void {
-    const { parts } = entry
-    const mask = parts.reduce((sum, { part }) => sum | (1 << (part - 1)), 0)
-    const id = insert(entry, { state: State.prepared, mask })
-    for (const { part, bytes, pieceBytes, checksum, data } of parts) {
-      statements.insertPart.run(id * 4 + part - 1, bytes, pieceBytes, checksum, data)
-    }
+    insert(entry, State.prepared)
   }
 
   /** Makes a prepared version the file. Repeating it is safe. @throws DfsError FILE_NOT_FOUND */
@@ -216,7 +142,7 @@ export function createEntries(catalog: Catalog) {
     if (row === undefined && isSuperseded) return []
     if (row === undefined || row.state === State.deleted) throw unknownVersion()
     if (row.state === State.committed) return []
-    statements.decide.run(State.committed, catalog.nextChange(), Date.now(), row.id)
+    table.decide(row.id, State.committed)
     return removeOlder(rows, name.version)
   }
 
@@ -228,6 +154,9 @@ export function createEntries(catalog: Catalog) {
     if (row === undefined) return []
     if (row.state !== State.prepared) {
       throw new DfsError('PRECONDITION_FAILED', 'That version is committed already.')
+    }
+    if (row.pledged === 1) {
+      throw new DfsError('PRECONDITION_FAILED', 'The nodes are deciding about that version.')
     }
     return removeRow(row)
   }
@@ -250,31 +179,14 @@ export function createEntries(catalog: Catalog) {
     requireCondition(condition, committed)
     const doomed = removeOlder(rows, name.version)
     const nothing = { x: 0, first: 0, rows: 0, key: null, parts: [], sealed: new Uint8Array() }
-    insert({ ...name, ...nothing }, { state: State.deleted, mask: 0 })
+    insert({ ...name, ...nothing }, State.deleted)
     return { existed: committed !== undefined, doomed }
   }
 
   /** Removes up to `limit` entries of a user who is no more; answers none when nothing is left. */
   function applyForget(user: string, limit: number): { count: number; doomed: Doomed[] } {
-    const rows = statements.ofUser.all(user, limit) as unknown as Row[]
+    const rows = statements.ofUser.all(user, limit) as unknown as EntryRow[]
     return { count: rows.length, doomed: rows.flatMap(removeRow) }
-  }
-
-  function insert(entry: NewEntry, { state, mask }: { state: number; mask: number }): number {
-    const { user, file, version, x, first, rows, key, sealed } = entry
-    const facts = [x, first, rows, mask, catalog.nextChange(), Date.now(), key, sealed]
-    const result = statements.insert.run(user, file, version, state, ...facts)
-    return Number(result.lastInsertRowid)
-  }
-
-  function removeOlder(rows: readonly Row[], version: Uint8Array): Doomed[] {
-    return rows.filter((row) => isNewer(version, row.version)).flatMap(removeRow)
-  }
-
-  function removeRow(row: Row): Doomed[] {
-    statements.removeParts.run(row.id * 4, row.id * 4 + 3)
-    statements.remove.run(row.id)
-    return row.key === null ? [] : [{ key: row.key, parts: row.parts }]
   }
 
   return {
@@ -293,32 +205,23 @@ export function createEntries(catalog: Catalog) {
   }
 }
 
-/** The parts (1..4) of a bit mask. */
-export function partsIn(mask: number): number[] {
-  return [1, 2, 3, 4].filter((part) => (mask & (1 << (part - 1))) !== 0)
-}
-
-function entryOf(row: Row): Entry {
+function entryOf(row: EntryRow): Entry {
   const { file, version, x, first, rows, parts, sealed } = row
   return { file, version, state: stateNames[row.state], x, first, rows, parts, sealed }
 }
 
-function requireNewest(version: Uint8Array, rows: readonly Row[]): void {
+function requireNewest(version: Uint8Array, rows: readonly EntryRow[]): void {
   const newest = rows.at(-1)
   if (newest !== undefined && !isNewer(version, newest.version)) throw staleVersion(newest.version)
 }
 
-function requireCondition(condition: Condition, committed: Row | undefined): void {
+function requireCondition(condition: Condition, committed: EntryRow | undefined): void {
   if (condition === undefined) return
   const isMet =
     condition === null
       ? committed === undefined
       : committed !== undefined && compareVersions(committed.version, condition) === 0
   if (!isMet) throw new DfsError('PRECONDITION_FAILED', 'The file is not what the request expects.')
-}
-
-function isNewer(version: Uint8Array, than: Uint8Array): boolean {
-  return compareVersions(version, than) > 0
 }
 
 function staleVersion(newest: Uint8Array): DfsError {

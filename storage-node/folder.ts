@@ -26,6 +26,8 @@ export interface Folder {
   partsPath: string
   stagingPath: string
   epoch: Buffer
+  /** When it was made, by this machine's clock: versions before then may have been here once. */
+  createdMs: number
   catalog: Catalog
 }
 
@@ -43,8 +45,9 @@ export async function openFolder(path: string, node: number): Promise<Folder> {
     if (isNew) await makeFormat(path, node, catalog)
     await syncFolder(path)
     await syncFolder(`${path}/parts`)
-    const epoch = inspect(path, node)!
-    return { path, partsPath: `${path}/parts`, stagingPath: `${path}/staging`, epoch, catalog }
+    const identity = inspect(path, node)!
+    const inner = { partsPath: `${path}/parts`, stagingPath: `${path}/staging` }
+    return { path, ...inner, ...identity, catalog }
   } catch (error) {
     catalog?.close()
     throw toDiskError(error, `opening the folder ${path}`)
@@ -52,10 +55,10 @@ export async function openFolder(path: string, node: number): Promise<Folder> {
 }
 
 /**
- * The epoch of a folder that is ours, undefined for one that is to be made. @throws DfsError
+ * The identity of a folder that is ours, undefined for one that is to be made. @throws DfsError
  * FOLDER_FOREIGN
  */
-function inspect(path: string, node: number): Buffer | undefined {
+function inspect(path: string, node: number): Pick<Folder, 'epoch' | 'createdMs'> | undefined {
   const names = readdirSync(path)
   if (!names.includes(FORMAT_FILE)) {
     const stranger = names.find((name) => !HARMLESS.test(name))
@@ -70,7 +73,7 @@ function inspect(path: string, node: number): Buffer | undefined {
   if (format.node !== node) {
     throw foreign(`${path} was made by node ${format.node}, and this is node ${node}.`)
   }
-  return Buffer.from(format.epoch, 'hex')
+  return { epoch: Buffer.from(format.epoch, 'hex'), createdMs: Date.parse(format.createdAt) || 0 }
 }
 
 function readFormat(path: string) {
@@ -95,7 +98,7 @@ function makeFolders(path: string): void {
 
 /** The last step of making a folder: from here on it is this node's. */
 async function makeFormat(path: string, node: number, catalog: Catalog): Promise<void> {
-  if (catalog.totals().storedBytes > 0 || catalog.nextChange() > 1) {
+  if (!catalog.isEmpty()) {
     throw foreign(`${path} has a catalog with entries but has lost its ${FORMAT_FILE}.`)
   }
   const epoch = randomBytes(16).toString('hex')

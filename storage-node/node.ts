@@ -9,11 +9,15 @@ import { createCommands, type Services, type Traffic } from './commands/table.ts
 import { Connection } from './connection.ts'
 import { createDiskSpace } from './disk-space.ts'
 import { createEntries } from './entries.ts'
+import { createEntryTable } from './entry-table.ts'
 import { type Folder, openFolder } from './folder.ts'
 import type { Log } from './log.ts'
 import { createPartStore } from './part-store.ts'
+import { createPeerEntries } from './peer-entries.ts'
+import { createPeers } from './peers.ts'
 import { createProofCheck } from './proof-check.ts'
 import { DfsError, toDfsError } from './protocol/index.ts'
+import { createRecovery } from './recovery.ts'
 import { createStaging } from './staging.ts'
 import { createThrottle } from './throttle.ts'
 
@@ -65,6 +69,7 @@ export async function createNode(options: NodeOptions): Promise<StorageNode> {
       stopTending()
       throw error
     })
+    services.recovery.start()
     // Accepting can fail for want of descriptors; the node goes on and accepts again later.
     server.on('error', (error) => log.warn('The listener failed.', { reason: error.message }))
     const { address, port } = server.address() as AddressInfo
@@ -87,8 +92,10 @@ function createServices(
 ): Services {
   const { conf, node, clusterKey, log } = options
   const { catalog } = folder
-  const accounts = createAccounts(catalog)
-  const entries = createEntries(catalog)
+  const accounts = createAccounts(catalog, node)
+  const table = createEntryTable(catalog)
+  const entries = createEntries(catalog, table)
+  const peerEntries = createPeerEntries({ catalog, table, node, createdMs: folder.createdMs })
   const parts = createPartStore({ folder: folder.partsPath, log })
   const staging = createStaging({
     folder: folder.stagingPath,
@@ -114,7 +121,7 @@ function createServices(
     return run
   }
 
-  return {
+  const services = {
     node,
     clusterKey,
     rounds: conf.accounts.rounds,
@@ -123,6 +130,7 @@ function createServices(
     catalog,
     accounts,
     entries,
+    peerEntries,
     parts,
     staging,
     space: createDiskSpace({ path: folder.path, reserveBytes: conf.disk.reserve_bytes }),
@@ -130,11 +138,21 @@ function createServices(
     connectionCount,
     forgetUser,
   }
+  const recovery = createRecovery({
+    services,
+    peers: createPeers({ conf, node, clusterKey }),
+    graceMs: conf.settle.grace_ms,
+    lookEveryMs: conf.repair.look_every_ms,
+    bytesPerSecond: conf.repair.bytes_per_second,
+    log,
+  })
+  return { ...services, recovery }
 }
 
 /** Puts right what a process that died has left. */
 async function recover(services: Services, log: Log): Promise<void> {
-  const { accounts, entries, parts, staging } = services
+  const { accounts, catalog, entries, parts, peerEntries, staging } = services
+  await catalog.write(() => peerEntries.applyForgive(Date.now()))
   for (const user of accounts.usersBeingRemoved()) await services.forgetUser(user)
   const stagedCount = await staging.clear()
   const orphanCount = await parts.collect(entries.hasKey)
@@ -211,6 +229,7 @@ async function stop(parts: {
   const { server, connections, services, stopTending } = parts
   stopTending()
   server.close()
+  await services.recovery.stop()
   await Promise.all([...connections].map((connection) => connection.close(STOP_MS)))
   await services.staging.close()
   services.catalog.close()

@@ -2,16 +2,17 @@
 // parts/<2 hex>/<key>.part<N>. Places, opens and removes them; which ones should exist the catalog
 // says.
 import { createHash } from 'node:crypto'
-import { close, fstat, open, read, readdirSync } from 'node:fs'
+import { close, fstat, open, read, readdirSync, stat } from 'node:fs'
 import { promisify } from 'node:util'
 import { createFolderSync, moveFile, removeFile, toDiskError } from './durable.ts'
-import { type Doomed, partsIn, type VersionName } from './entries.ts'
+import { type Doomed, partsIn, type VersionName } from './entry-table.ts'
 import type { Log } from './log.ts'
 import { DfsError } from './protocol/index.ts'
 
 const openAsync = promisify(open)
 const readAsync = promisify(read)
 const fstatAsync = promisify(fstat)
+const statAsync = promisify(stat)
 const closeAsync = promisify(close)
 
 /** Bytes of the CRC-32 after each piece. */
@@ -68,14 +69,52 @@ export function createPartStore(options: { folder: string; log: Log }) {
     files: readonly { path: string; part: number }[],
     from: string,
   ): Promise<void> {
-    const name = hex(key)
     try {
-      await Promise.all(files.map(({ path, part }) => moveFile(path, pathOf(name, part))))
-      await Promise.all([syncFolder(folderOf(name)), syncFolder(from)])
+      await move(key, files, from)
     } catch (error) {
       await remove({ key, parts: 15 })
       for (const { path } of files) await removeFile(path).catch(() => {})
       throw toDiskError(error, 'placing a part')
+    }
+  }
+
+  async function move(
+    key: Uint8Array,
+    files: readonly { path: string; part: number }[],
+    from: string,
+  ): Promise<void> {
+    const name = hex(key)
+    await Promise.all(files.map(({ path, part }) => moveFile(path, pathOf(name, part))))
+    await Promise.all([syncFolder(folderOf(name)), syncFolder(from)])
+  }
+
+  /**
+   * Puts a synced file in the place of the one that is there, if any, durably: at every moment one
+   * of the two is there. The key must be reserved.
+   * @throws DfsError NO_SPACE, DISK_FAILED
+   */
+  async function replace(
+    key: Uint8Array,
+    file: { path: string; part: number },
+    from: string,
+  ): Promise<void> {
+    await move(key, [file], from).catch((error: unknown) => {
+      throw toDiskError(error, 'replacing a part')
+    })
+  }
+
+  /** Whether the file of a part is there and as long as it should be. */
+  async function isWhole(
+    key: Uint8Array,
+    part: number,
+    shape: Pick<PartShape, 'rows' | 'bytes'>,
+  ): Promise<boolean> {
+    try {
+      const { size } = await statAsync(pathOf(hex(key), part))
+      return size >= shape.bytes + shape.rows * CRC_BYTES
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+      throw toDiskError(error, 'looking at a part')
     }
   }
 
@@ -139,7 +178,7 @@ export function createPartStore(options: { folder: string; log: Log }) {
     return removedCount
   }
 
-  return { reserve, place, remove, discard, openPart, collect, syncFolder }
+  return { reserve, place, replace, isWhole, remove, discard, openPart, collect, syncFolder }
 }
 
 /** Names the files of a version without telling user, file or version apart. */

@@ -39,26 +39,26 @@ export function createAccounts(options: AccountsOptions): Accounts {
     return { by: 'cluster', key, ...(user !== undefined && { user }) }
   }
 
-  /** One record for each node: alike but for the StoredKey. */
-  async function recordsFor(account: {
+  /** The record, the same for all nodes. */
+  async function recordFor(account: {
     user: string
     password: string
     userKey: Uint8Array
     change: number
-  }): Promise<AccountRecord[]> {
+  }): Promise<AccountRecord> {
     const { user, password, userKey, change } = account
     const salt = randomBytes(SALT_BYTES)
     const { clientKeys, wrappingKey } = await signIn.derive(password, salt, rounds)
     const wrappedKey = wrapUserKey(wrappingKey, user, userKey)
-    const common = { user, change, salt, rounds, wrappedKey }
-    return clientKeys.map((key) => ({ ...common, storedKey: storedKey(key) }))
+    const storedKeys = clientKeys.map((key) => storedKey(key))
+    return { user, change, salt, rounds, storedKeys, wrappedKey }
   }
 
-  async function replaceRecords(records: AccountRecord[], as: Actor): Promise<void> {
-    const { change } = records[0]!
-    const prepared = await cluster.callEach(ALL_NODES, (node) => ({
+  async function replaceRecord(account: AccountRecord, as: Actor): Promise<void> {
+    const { change } = account
+    const prepared = await cluster.callEach(ALL_NODES, () => ({
       op: 'account-prepare',
-      fields: { account: records[node]! },
+      fields: { account },
       as,
     }))
     const failure = prepared.find(({ error }) => error !== undefined)?.error
@@ -136,8 +136,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const partial = existing.find((record) => record !== undefined)
       const userKey = partial === undefined ? newUserKey() : await keyOfPartial(partial, password)
       const change = changeAfter(existing.map((record) => record?.change ?? 0))
-      const records = await recordsFor({ user, password, userKey, change })
-      await replaceRecords(records, as)
+      await replaceRecord(await recordFor({ user, password, userKey, change }), as)
     },
 
     async changePassword({ user: name, oldPassword, newPassword }) {
@@ -152,7 +151,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const change = changeAfter(outcomes.map(({ value }) => value!.header.account.change))
       const userKey = identity.userKey.export()
       try {
-        await replaceRecords(await recordsFor({ user, password: newPassword, userKey, change }), as)
+        await replaceRecord(await recordFor({ user, password: newPassword, userKey, change }), as)
       } finally {
         signIn.forget(user)
       }

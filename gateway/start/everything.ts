@@ -1,7 +1,8 @@
 // `npm start`: four nodes and the gateway as five processes of one machine, the first account,
 // and a clean stop of all. For trying out and for one machine; four machines run `dfs` and
 // `fourfold gateway` themselves.
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { dfcConfSchema, loadConf, type Override } from '@fourfold/conf'
 import { codes, DfsError, nodeName, toDfsError } from '@fourfold/storage-node/protocol'
@@ -31,9 +32,9 @@ export async function startEverything(): Promise<void> {
   try {
     const settings = readSettings(process.env)
     await requireFreePorts(settings)
-    await startNodes(settings, children)
+    const addresses = (await nodePorts(settings)).map((port) => `${NODE_HOST}:${port}`)
+    await startNodes(settings, addresses, children)
     if (stop.isStopping) return
-    const addresses = children.nodes.map(({ match }) => `${NODE_HOST}:${match[1]}`)
     const overrides = overridesOf(settings, addresses)
     const conf = loadConf({ file: CONF, schema: dfcConfSchema, overrides })
     const { user, password } = settings
@@ -49,7 +50,11 @@ export async function startEverything(): Promise<void> {
   }
 }
 
-async function startNodes({ nodePort, data }: Settings, children: Family): Promise<void> {
+async function startNodes(
+  { data }: Settings,
+  addresses: readonly string[],
+  children: Family,
+): Promise<void> {
   const starts = NODES.map((node) => {
     const name = nodeName(node)
     const folder = resolve(data, name)
@@ -58,10 +63,9 @@ async function startNodes({ nodePort, data }: Settings, children: Family): Promi
       name,
       say,
       ready: /listens on \S*?:(\d+)[,\s]/,
-      // A node that was given its port by the system must come back at the same one.
-      command: (last) => {
-        const port = last?.[1] ?? String(nodePort === 0 ? 0 : nodePort + node)
-        return [DFS, folder, port, '--host', NODE_HOST, ...key]
+      command: () => {
+        const port = addresses[node]!.split(':')[1]!
+        return [DFS, folder, port, '--host', NODE_HOST, '--peers', addresses.join(), ...key]
       },
     }).then((child) => {
       children.nodes[node] = child
@@ -69,6 +73,20 @@ async function startNodes({ nodePort, data }: Settings, children: Family): Promi
   })
   const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
+}
+
+/** The nodes must know each other's ports before they listen: so those are chosen here. */
+async function nodePorts({ nodePort }: Settings): Promise<number[]> {
+  if (nodePort > 0) return NODES.map((node) => nodePort + node)
+  const probes = NODES.map(() => createServer())
+  const ports = await Promise.all(
+    probes.map(async (probe) => {
+      await once(probe.listen({ host: NODE_HOST, port: 0 }), 'listening')
+      return (probe.address() as AddressInfo).port
+    }),
+  )
+  await Promise.all(probes.map((probe) => once(probe.close(), 'close')))
+  return ports
 }
 
 function startGateway({ host, port, data }: Settings, addresses: string[]): Promise<Child> {

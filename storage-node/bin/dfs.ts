@@ -10,7 +10,8 @@ import { createLog } from '../log.ts'
 import { createNode, type NodeOptions } from '../node.ts'
 import { codes, type DfsError, toDfsError } from '../protocol/index.ts'
 
-const USAGE = 'dfs DIR PORT [--conf FILE] [--node N] [--host HOST] [--cluster-key FILE]'
+const USAGE =
+  'dfs DIR PORT [--conf FILE] [--node N] [--host HOST] [--cluster-key FILE] [--peers A,B,C,D]'
 const OWN_CONF = fileURLToPath(new URL('../../conf/dfs.conf', import.meta.url))
 
 interface CommandLine {
@@ -20,6 +21,7 @@ interface CommandLine {
   conf: string
   host: string | undefined
   clusterKey: string | undefined
+  peers: string[] | undefined
 }
 
 async function main(): Promise<void> {
@@ -49,9 +51,10 @@ async function main(): Promise<void> {
   process.stdout.write(`DFS${node} listens on ${host}:${storageNode.port}, folder ${folder}\n`)
 }
 
-function readConf({ conf, host, clusterKey }: CommandLine): DfsConf {
+function readConf({ conf, host, clusterKey, peers }: CommandLine): DfsConf {
   const overrides = []
   if (host !== undefined) overrides.push({ key: 'host', value: host, from: '--host' })
+  if (peers !== undefined) overrides.push({ key: 'peers', value: peers, from: '--peers' })
   if (clusterKey !== undefined) {
     const value = resolve(clusterKey)
     overrides.push({ key: 'cluster_key_file', value, from: '--cluster-key' })
@@ -68,6 +71,7 @@ function readCommandLine(): CommandLine {
         node: { type: 'string' },
         host: { type: 'string' },
         'cluster-key': { type: 'string' },
+        peers: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })
@@ -86,6 +90,7 @@ function readCommandLine(): CommandLine {
       conf: values.conf,
       host: values.host,
       clusterKey: values['cluster-key'],
+      peers: values.peers?.split(',').map((address) => address.trim()),
     }
   } catch (error) {
     complain(error instanceof Error ? error.message : String(error), USAGE)

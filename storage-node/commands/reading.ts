@@ -2,49 +2,47 @@
 import { crc32 } from 'node:zlib'
 import { ENTRY_FIXED_BYTES } from '../entries.ts'
 import { inlineReader, type PartReader, splitPiece } from '../part-store.ts'
-import { DfsError, type Entry, encodeHeader, MAX_BODY_BYTES } from '../protocol/index.ts'
+import { DfsError, toDfsError } from '../protocol/index.ts'
+import { pageReply } from './page.ts'
 import type { CommandsOf, Services } from './table.ts'
 
-/** A page of entries is cut here; the longest entry that may follow still fits into a body. */
-const PAGE_BYTES = MAX_BODY_BYTES / 2
 /** Streams of pieces at once; each keeps one piece in memory. */
 const MAX_STREAMS = 512
 
 export function readCommands(services: Services): CommandsOf<'lookup' | 'changes' | 'read'> {
-  const { entries, parts, traffic } = services
+  const { entries, parts, recovery, traffic } = services
   let streamCount = 0
 
   return {
     lookup({ sender }, { file, withParts }) {
       const found = entries.lookup(sender.user, file)
       const stored = withParts ? entries.inlineParts(sender.user, file) : []
-      const body = stored.map(({ data }) => {
+      const body: { bytes: Buffer; crc: number }[] = []
+      const sent: number[] = []
+      for (const { part, data } of stored) {
         const { piece, crc } = splitPiece(bufferOf(data!))
+        if (crc32(piece) !== crc) {
+          const committed = found.find(({ state }) => state === 'committed')!
+          recovery.report({ user: sender.user, file, version: committed.version }, part, 'DAMAGED')
+          continue
+        }
         traffic.pieceBytesSent += piece.length
-        return { bytes: piece, crc }
-      })
-      return { header: { entries: found, parts: stored.map(({ part }) => part) }, body }
+        body.push({ bytes: piece, crc })
+        sent.push(part)
+      }
+      return { header: { entries: found, parts: sent }, body }
     },
 
-    changes({ sender }, { since, limit }) {
-      const page: Entry[] = []
-      let next = since
-      let sizeBytes = 0
-      let more = false
-      // One beyond the limit tells whether there is more.
-      for (const [change, entry] of entries.changedSince(sender.user, since, limit + 1)) {
-        more = page.length === limit || sizeBytes >= PAGE_BYTES
-        if (more) break
-        page.push(entry)
-        next = change
-        sizeBytes += ENTRY_FIXED_BYTES + entry.sealed.length
-      }
-      const bytes = encodeHeader(page)
-      return { header: { next, more }, body: [{ bytes, crc: crc32(bytes) }] }
-    },
+    changes: ({ sender }, page) =>
+      pageReply({
+        ...page,
+        items: (since, limit) => entries.changedSince(sender.user, since, limit),
+        sizeOf: ({ sealed }) => ENTRY_FIXED_BYTES + sealed.length,
+      }),
 
     async read(call, { file, version, part, from, to }) {
-      const place = entries.placeOf({ user: call.sender.user, file, version }, part)
+      const name = { user: call.sender.user, file, version }
+      const place = entries.placeOf(name, part)
       if (from >= to || to > place.rows) {
         const message = `Rows ${from} to ${to} were asked for; the version has ${place.rows}.`
         throw new DfsError('BAD_MESSAGE', message)
@@ -61,9 +59,14 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
             : inlineReader(place.data)
         for (let row = from; row < to && call.isOpen(); row++) {
           const { piece, crc } = await reader.read(row)
+          if (crc32(piece) !== crc) throw damaged(row, part)
           traffic.pieceBytesSent += piece.length
           await call.send({ row, more: row + 1 < to }, piece, crc)
         }
+      } catch (error) {
+        const { code } = toDfsError(error)
+        if (code === 'PART_MISSING' || code === 'DAMAGED') recovery.report(name, part, code)
+        throw error
       } finally {
         streamCount--
         await reader?.close()
@@ -71,6 +74,10 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
       return undefined
     },
   }
+}
+
+function damaged(row: number, part: number): DfsError {
+  return new DfsError('DAMAGED', `Row ${row} of part ${part} is not what was stored here.`)
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

@@ -2,7 +2,7 @@
 import type { CommandsOf, Services } from './table.ts'
 
 export function statusCommands(services: Services): CommandsOf<'ping' | 'status'> {
-  const { accounts, catalog, connectionCount, space, traffic } = services
+  const { accounts, catalog, connectionCount, peerEntries, recovery, space, traffic } = services
   return {
     ping: () => ({ header: { timeMs: Date.now(), isFull: space.isFull() } }),
     status: () => ({
@@ -15,6 +15,8 @@ export function statusCommands(services: Services): CommandsOf<'ping' | 'status'
         reserveBytes: services.reserveBytes,
         connections: connectionCount(),
         ...traffic,
+        undecided: peerEntries.undecidedCount(),
+        repair: recovery.state(),
       },
     }),
   }

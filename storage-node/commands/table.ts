@@ -5,10 +5,13 @@ import type { Catalog } from '../catalog.ts'
 import type { DiskSpace } from '../disk-space.ts'
 import type { EntryBook } from '../entries.ts'
 import type { PartStore } from '../part-store.ts'
+import type { PeerEntryBook } from '../peer-entries.ts'
 import type { Sender } from '../proof-check.ts'
 import type { BodySink, Op, Request, RequestOf, ResponseOf, Section } from '../protocol/index.ts'
+import type { Recovery } from '../recovery.ts'
 import type { Staging } from '../staging.ts'
 import { accountCommands } from './accounts.ts'
+import { peerCommands } from './peers.ts'
 import { readCommands } from './reading.ts'
 import { statusCommands } from './status.ts'
 import { uploadCommands } from './uploads.ts'
@@ -33,10 +36,12 @@ export interface Services {
   catalog: Catalog
   accounts: AccountBook
   entries: EntryBook
+  peerEntries: PeerEntryBook
   parts: PartStore
   staging: Staging
   space: DiskSpace
   traffic: Traffic
+  recovery: Recovery
   connectionCount: () => number
   /** Removes all that a removed user owned. Callers of the same user share one run. */
   forgetUser: (user: string) => Promise<void>
@@ -45,6 +50,8 @@ export interface Services {
 /** One request as its command sees it. */
 export interface Call {
   sender: Sender
+  /** Of this connection's greeting. */
+  nonce: Uint8Array
   /** The body, where there is one, and its lengths and checksums. */
   bodies: readonly Buffer[]
   sections: readonly Section[]
@@ -82,6 +89,7 @@ export function createCommands(services: Services): Commands {
     ...statusCommands(services),
     ...accountCommands(services),
     ...readCommands(services),
+    ...peerCommands(services),
     ...uploads,
     ...versionCommands(services),
   }

@@ -2,7 +2,8 @@
 // file of one row in one message. What they make is prepared: durable, and not yet the file.
 import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { Condition, StoredPart, VersionName } from '../entries.ts'
+import type { Condition } from '../entries.ts'
+import type { StoredPart, VersionName } from '../entry-table.ts'
 import { CRC_BYTES, keyOf } from '../part-store.ts'
 import {
   type BodySink,

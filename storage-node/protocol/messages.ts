@@ -44,14 +44,15 @@ const condition = Type.Optional(Type.Union([Type.Null(), version]))
 const lane = message({ bytes: count, checksum: uint32 })
 
 /**
- * What all nodes keep of an account; `storedKey` is each node's own. `change` orders its versions.
+ * What all nodes keep of an account, the same on all four: a StoredKey (of node 1..4, in order)
+ * checks proofs and makes none. `change` orders the versions of the record.
  */
 export const AccountRecord = message({
   user,
   change: count,
   salt: bytes(SALT_BYTES),
   rounds: Type.Integer({ minimum: 1, maximum: MAX_ROUNDS }),
-  storedKey: bytes(KEY_BYTES),
+  storedKeys: Type.Array(bytes(KEY_BYTES), { minItems: NODE_COUNT, maxItems: NODE_COUNT }),
   wrappedKey: bytes(WRAPPED_KEY_BYTES),
 })
 export type AccountRecord = Static<typeof AccountRecord>
@@ -70,6 +71,62 @@ export const Entry = message({
   sealed: bytes(0, MAX_SEALED_BYTES),
 })
 export type Entry = Static<typeof Entry>
+
+/** What a node tells its peers of an account that is in force, or (null) that was removed. */
+export const PeerAccount = message({
+  user,
+  change: count,
+  account: Type.Union([Type.Null(), AccountRecord]),
+})
+export type PeerAccount = Static<typeof PeerAccount>
+export const PeerAccounts = Type.Array(PeerAccount, { maxItems: MAX_PAGE_ENTRIES })
+
+/** What a node tells its peers of a version that is decided. Which parts it holds is its own. */
+export const PeerEntry = message({
+  user,
+  file: fileId,
+  version,
+  state: Type.Union([Type.Literal('committed'), Type.Literal('deleted')]),
+  x: quarter,
+  first: quarter,
+  rows: count,
+  sealed: bytes(0, MAX_SEALED_BYTES),
+})
+export type PeerEntry = Static<typeof PeerEntry>
+export const PeerEntries = Type.Array(PeerEntry, { maxItems: MAX_PAGE_ENTRIES })
+
+/**
+ * What a node knows of a version that another one has prepared. `superseded`: a newer version is
+ * decided; `refused`: it is not here and never will be prepared; `blank`: it is not here, and the
+ * folder is younger than it.
+ */
+export const Standing = Type.Union([
+  Type.Literal('unknown'),
+  Type.Literal('prepared'),
+  Type.Literal('committed'),
+  Type.Literal('superseded'),
+  Type.Literal('refused'),
+  Type.Literal('blank'),
+])
+export type Standing = Static<typeof Standing>
+
+/** How far a node is with what its peers have and it has not. */
+export const RepairState = message({
+  /** Peers that answer. */
+  peers: Type.Integer({ minimum: 0, maximum: NODE_COUNT - 1 }),
+  /** All three peers' entries are known here as far as they told them, since this start. */
+  isCurrent: Type.Boolean(),
+  /** Parts are being fetched now. */
+  isRunning: Type.Boolean(),
+  /** Parts that this node should hold and does not. */
+  missingParts: count,
+  /** Of these, parts that could not be had at the last try. */
+  failedParts: count,
+  /** Parts and their bytes fetched since the start of the process. */
+  doneParts: count,
+  doneBytes: count,
+})
+export type RepairState = Static<typeof RepairState>
 
 export const Greeting = message({
   node: part,
@@ -92,6 +149,7 @@ export type ErrorMessage = Static<typeof ErrorMessage>
 export type Audience = 'anyone' | 'user' | 'cluster' | 'both'
 
 const nothing = message({})
+const page = { since: count, limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE_ENTRIES }) }
 
 /** Each command: who may send it, its request and its response. `op` names it in the request. */
 export const commands = {
@@ -114,13 +172,9 @@ export const commands = {
     { file: fileId, withParts: Type.Boolean() },
     message({ entries: Type.Array(Entry, { maxItems: 64 }), parts: Type.Array(part), body }),
   ),
-  changes: command(
-    'user',
-    { since: count, limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE_ENTRIES }) },
-    message({ next: count, more: Type.Boolean(), body }),
-  ),
+  changes: command('user', page, message({ next: count, more: Type.Boolean(), body })),
   read: command(
-    'user',
+    'both',
     { file: fileId, version, part, from: row, to: rows },
     message({ row, more: Type.Boolean(), body }),
   ),
@@ -172,7 +226,28 @@ export const commands = {
       sentBytes: count,
       pieceBytesReceived: count,
       pieceBytesSent: count,
+      /** Versions that are prepared and not decided. */
+      undecided: count,
+      repair: RepairState,
     }),
+  ),
+
+  'peer-prove': command(
+    'cluster',
+    { challenge: bytes(KEY_BYTES) },
+    message({ proof: bytes(KEY_BYTES) }),
+  ),
+  'peer-accounts': command('cluster', page, message({ next: count, more: Type.Boolean(), body })),
+  'peer-changes': command('cluster', page, message({ next: count, more: Type.Boolean(), body })),
+  'peer-entry': command(
+    'cluster',
+    { file: fileId, version, decide: Type.Boolean() },
+    message({ standing: Standing }),
+  ),
+  'peer-part': command(
+    'cluster',
+    { file: fileId, version, part },
+    message({ rows, bytes: count, pieceBytes: count, checksum: uint32, body }),
   ),
 }
 

@@ -112,6 +112,18 @@ export function fakeStoredKey(clusterKey: Uint8Array, user: string): Buffer {
   return hmac(clusterKey, Buffer.from('Fake Stored Key'), Buffer.from(user))
 }
 
+/**
+ * What a node answers to a peer's `challenge`: that it has the cluster key too. `nonce` is that of
+ * its greeting on this connection, `node` its number (1..4).
+ */
+export function peerProof(
+  key: Uint8Array,
+  peer: { node: number; nonce: Uint8Array; challenge: Uint8Array },
+): Buffer {
+  return hmac(key, PEER_LABEL, peer.nonce, peer.challenge, Buffer.of(peer.node))
+}
+
+const PEER_LABEL = Buffer.from('fourfold peer 1')
 const PROOF_LABEL = Buffer.from('fourfold proof 1')
 
 function hmac(key: Uint8Array, ...parts: Uint8Array[]): Buffer {

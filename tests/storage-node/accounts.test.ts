@@ -21,7 +21,10 @@ test('an account works from its commit on, not from its preparation', async () =
   await client.request('account-commit', { change: 1 }, { as: operator })
   const { header } = await client.request('account', {}, { as: bob })
   assert.deepEqual(header.account.user, 'bob')
-  assert.deepEqual(Buffer.from(header.account.storedKey), account.storedKey)
+  assert.deepEqual(
+    header.account.storedKeys.map((key) => Buffer.from(key)),
+    account.storedKeys,
+  )
   assert.deepEqual(await usersOf(client, server.cluster()), ['alice', 'bob'])
 })
 

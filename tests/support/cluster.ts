@@ -1,5 +1,5 @@
-// A real cluster for a test: four storage-node processes and, where wanted, gateways, in a
-// temporary folder, on ports that the system chooses. Everything it started ends with it.
+// A real cluster for a test: four storage-node processes that know each other and, where wanted,
+// gateways, in a temporary folder, on free ports. Everything it started ends with it.
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { dfcConfSchema, loadConf } from '@fourfold/conf'
 import { createStore } from '../../gateway/dfs/create-store.ts'
 import type { Store } from '../../gateway/dfs/store.ts'
+import { fourFreePorts } from './ports.ts'
 import { type RunningProcess, startProcess } from './process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -60,14 +61,20 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   const keyFile = join(folder, 'cluster.key')
   await writeFile(keyFile, `${clusterKey.toString('hex')}\n`, { mode: 0o600 })
   const dfsConfFile = join(folder, 'dfs.conf')
+  const ports = await fourFreePorts()
+  const addresses = ports.map((port) => `"127.0.0.1:${port}"`).join(', ')
   await writeFile(
     dfsConfFile,
-    confText('cluster_key_file = "cluster.key"', 'disk.reserve_bytes = 0', options.dfsConf),
+    confText(
+      'cluster_key_file = "cluster.key"',
+      'disk.reserve_bytes = 0',
+      `peers = [${addresses}]`,
+      options.dfsConf,
+    ),
   )
   const nodes = await Promise.all(
-    [1, 2, 3, 4].map((number) => startNode(number, folder, dfsConfFile)),
+    ports.map((port, index) => startNode({ number: index + 1, port }, folder, dfsConfFile)),
   )
-  const addresses = nodes.map(({ port }) => `"127.0.0.1:${port}"`).join(', ')
   const dfcConfFile = join(folder, 'dfc.conf')
   await writeFile(
     dfcConfFile,
@@ -106,19 +113,22 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   return cluster
 }
 
-async function startNode(number: number, parent: string, confFile: string): Promise<TestNode> {
+async function startNode(
+  { number, port }: { number: number; port: number },
+  parent: string,
+  confFile: string,
+): Promise<TestNode> {
   const folder = join(parent, `DFS${number}`)
   const node: TestNode = {
     number,
     folder,
-    port: 0,
+    port,
     process: undefined as unknown as RunningProcess,
     kill: (signal = 'SIGKILL') => node.process.kill(signal),
     async start() {
       const file = join(ROOT, 'storage-node/bin/dfs.ts')
       node.process = startProcess({ args: [file, folder, String(node.port), '--conf', confFile] })
-      const [, port] = await node.process.waitFor(/listens on [^\n]*:(\d+)/)
-      node.port = Number(port)
+      await node.process.waitFor(/listens on [^\n]*:\d+/)
     },
   }
   await node.start()

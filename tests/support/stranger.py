@@ -217,9 +217,10 @@ def refused(code, act):
 def make_account(node, cluster_key, user, password):
     """Section 11. What wraps the user key is opaque to a node: 60 bytes of ours."""
     salt, rounds = os.urandom(16), 4096
-    key = client_key(salted_password(password, salt, rounds), node.node)
+    salted = salted_password(password, salt, rounds)
+    keys = [hashlib.sha256(client_key(salted, n)).digest() for n in (1, 2, 3, 4)]
     record = {"user": user, "change": 1, "salt": salt, "rounds": rounds,
-              "storedKey": hashlib.sha256(key).digest(), "wrappedKey": os.urandom(60)}
+              "storedKeys": keys, "wrappedKey": os.urandom(60)}
     prover = ("cluster", user, cluster_key)
     refused("ACCOUNT_UNKNOWN", lambda: node.ask("account", prover=prover))
     node.ask("account-prepare", {"account": record}, prover=prover)

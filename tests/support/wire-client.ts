@@ -239,14 +239,14 @@ export class WireClient implements AsyncDisposable {
   }
 }
 
-/** An account as its record stands on one node whose ClientKey is `key`. */
+/** An account whose ClientKey is `key` on every node: enough where no key need be a secret. */
 export function accountOf(user: string, key: Uint8Array, change = 1): AccountRecord {
   return {
     user,
     change,
     salt: Buffer.alloc(16, 1),
     rounds: 4096,
-    storedKey: storedKey(key),
+    storedKeys: Array.from({ length: 4 }, () => storedKey(key)),
     wrappedKey: Buffer.alloc(60, 2),
   }
 }

@@ -27,7 +27,7 @@ const account = {
   change: 1,
   salt: id,
   rounds: 600_000,
-  storedKey: Buffer.alloc(32, 2),
+  storedKeys: [1, 2, 3, 4].map((fill) => Buffer.alloc(32, fill)),
   wrappedKey: Buffer.alloc(60, 3),
 }
 const entry = {
@@ -38,7 +38,11 @@ const lane = { bytes: 262_148, checksum: 0xffff_ffff }
 const status = {
   ...{ timeMs: 2, startedMs: 1, users: 1, files: 1, storedBytes: 1, freeBytes: 1 },
   ...{ reserveBytes: 1, connections: 1, receivedBytes: 1, sentBytes: 1 },
-  ...{ pieceBytesReceived: 1, pieceBytesSent: 1 },
+  ...{ pieceBytesReceived: 1, pieceBytesSent: 1, undecided: 1 },
+  repair: {
+    ...{ peers: 3, isCurrent: true, isRunning: false, missingParts: 1 },
+    ...{ failedParts: 1, doneParts: 1, doneBytes: 1 },
+  },
 }
 const file = { file: id, version: id }
 const sealed = Buffer.alloc(200)
@@ -90,6 +94,26 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
     optional: ['condition'],
   },
   status: { request: {}, response: status },
+  'peer-prove': {
+    request: { challenge: Buffer.alloc(32) },
+    response: { proof: Buffer.alloc(32) },
+  },
+  'peer-accounts': {
+    request: { since: 0, limit: 1000 },
+    response: { next: 5, more: false, body },
+    optional: ['body'],
+  },
+  'peer-changes': {
+    request: { since: 0, limit: 1 },
+    response: { next: 5, more: true, body },
+    optional: ['body'],
+  },
+  'peer-entry': { request: { ...file, decide: true }, response: { standing: 'prepared' } },
+  'peer-part': {
+    request: { ...file, part: 1 },
+    response: { rows: 1, bytes: 3, pieceBytes: 3, checksum: 0xffff_ffff, body },
+    optional: ['body'],
+  },
 }
 
 for (const op of Object.keys(commands) as Op[]) {
@@ -160,7 +184,8 @@ const outside: [op: Op, field: string, value: unknown][] = [
   ['account-prepare', 'account', { ...account, salt: Buffer.alloc(15) }],
   ['account-prepare', 'account', { ...account, rounds: 0 }],
   ['account-prepare', 'account', { ...account, rounds: 10_000_001 }],
-  ['account-prepare', 'account', { ...account, storedKey: Buffer.alloc(31) }],
+  ['account-prepare', 'account', { ...account, storedKeys: account.storedKeys.slice(1) }],
+  ['account-prepare', 'account', { ...account, storedKeys: Array(4).fill(Buffer.alloc(31)) }],
   ['account-prepare', 'account', { ...account, wrappedKey: Buffer.alloc(61) }],
   ['account-prepare', 'account', { ...account, admin: true }],
 ]
