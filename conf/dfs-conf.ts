@@ -26,7 +26,7 @@ export const dfsConfSchema = table({
     sync_every_bytes: sizeBytes(16_777_216, 65_536),
   }),
   disk: table({ reserve_bytes: sizeBytes(536_870_912) }),
-  settle: table({ grace_ms: timeoutMs(30_000) }),
+  settle: table({ grace_ms: timeoutMs(180_000) }),
   repair: table({
     look_every_ms: timeoutMs(2_000),
     bytes_per_second: sizeBytes(67_108_864, 65_536),

@@ -119,7 +119,9 @@ export function createAccounts(catalog: Catalog, node: number) {
     put(grave, State.gone)
   }
 
-  /** What peers are told: records in force and removals after the cursor, in order, with cursors. */
+  /**
+   * What peers are told: records in force and removals after the cursor, in order, with cursors.
+   */
   function* toldSince(since: number, limit: number): Generator<[number, PeerAccount]> {
     for (const row of statements.told.iterate(since, limit) as Iterable<unknown>) {
       const { user, state, change, place, since_ms: sinceMs } = row as Row

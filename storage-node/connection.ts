@@ -390,10 +390,7 @@ export class Connection {
   }
 }
 
-/**
- * Gives the memory of a buffer that was read back at once; left to the collector it costs a third
- * of the CPU.
- */
+/** Gives the memory of a buffer back at once; left to the collector it costs a third of the CPU. */
 function freeBytes(bytes: Buffer): void {
   const whole = bytes.buffer as ArrayBuffer
   // Slices of a pool are shared and must stay.

@@ -14,6 +14,7 @@ export interface ErrandOptions {
   isLive(node: number): boolean
 }
 
+/** Errands to `nodeCount` nodes; none of its calls throws. */
 export function createErrands({ nodeCount, call, isLive }: ErrandOptions) {
   const waiting: NodeCall<Op>[][] = Array.from({ length: nodeCount }, () => [])
   const running = new Set<number>()
