@@ -47,6 +47,29 @@ for (const victim of ['node', 'gateway'] as const) {
   }
 }
 
+for (const reached of [
+  [1, 3],
+  [2, 4],
+  [1, 2],
+]) {
+  test(`a delete that only DFS${reached[0]} and DFS${reached[1]} hear of is one everywhere`, async () => {
+    const name = `deleted on ${reached}`
+    await ask('PUT', name, seededBytes(name, SIZES.small))
+    const missed = ALL_NODES.filter((number) => !reached.includes(number))
+    const relays = missed.map((number) => arena.gateways[0]!.relays[number - 1]!)
+    for (const relay of relays) {
+      relay.ambush({ sought: opBytes('delete'), isAnswer: false, spring() {} })
+    }
+    const told = await ask('DELETE', name)
+    assert.equal(told.code, 'OUTCOME_UNKNOWN')
+    for (const relay of relays) relay.become({ kind: 'fair' })
+    await arena.whenSeen(ALL_NODES)
+    for (const away of [[], reached, missed, []]) {
+      assert.equal(await whileAway(away, name), ABSENT)
+    }
+  })
+}
+
 interface Instant {
   victim: 'node' | 'gateway'
   size: 'small' | 'large'
