@@ -117,6 +117,11 @@ export function createCluster(options: ClusterOptions) {
     await Promise.all(ALL_NODES.map((node) => errands.run(node, request)))
   }
 
+  /** As `tellEach`, for `nodes`; nobody waits. */
+  function tellLater<O extends Op>(nodes: readonly number[], request: NodeCall<O>): void {
+    for (const node of nodes) void errands.run(node, request)
+  }
+
   /** @throws DfsError NODES_UNAVAILABLE naming the nodes, NO_SPACE where a node is full */
   function requireAll(): void {
     const names = missing()
@@ -168,6 +173,7 @@ export function createCluster(options: ClusterOptions) {
     call,
     callEach,
     tellEach,
+    tellLater,
     requireAll,
     stallTimeoutMs: limits.stall_timeout_ms,
     isLive: (node: number) => links[node]!.isUp,

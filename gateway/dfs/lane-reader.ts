@@ -46,7 +46,11 @@ export class LaneReader {
     this.#nextRow = options.fromRow
   }
 
-  /** Reads all rows. @throws DfsError of the last source when none is left */
+  /**
+   * Reads all rows.
+   * @throws DfsError when no source is left: FILE_NOT_FOUND where one said so, for then the version
+   *   was replaced; else of the last one
+   */
   async run(): Promise<void> {
     const { sources, toRow, lane } = this.#options
     let failure = new DfsError('PARTS_UNAVAILABLE', `No live node shows lane ${lane} of the file.`)
@@ -56,7 +60,7 @@ export class LaneReader {
       try {
         await this.#readFrom(node)
       } catch (error) {
-        failure = error as DfsError
+        if (failure.code !== 'FILE_NOT_FOUND') failure = error as DfsError
       }
     }
     if (this.#nextRow < toRow && !this.#isStopped) throw failure

@@ -48,7 +48,10 @@ export async function lookup(
     if (answers.length < LEAST_NODES) throw tooFewNodes(cluster)
     return undefined
   }
-  if (current.entry.state === 'deleted') return undefined
+  if (current.entry.state === 'deleted') {
+    finishDeletion(cluster, identity, { current, answers })
+    return undefined
+  }
   const description = openDescription(identity.entryKey, current.copies)
   if (description.name !== name) {
     throw new DfsError('DAMAGED', 'A node answered with the entry of another file.')
@@ -89,6 +92,26 @@ function finishCommit(
   const behind = answers.filter(isBehind).map(({ node }) => node)
   void cluster.callEach(behind, () => ({
     op: 'commit',
+    fields: { file, version },
+    as: { by: 'user', identity },
+  }))
+}
+
+/**
+ * A node that still shows an older version has missed the deletion, and would bring the file back
+ * when it is asked without the others: it is told, and nobody waits for it.
+ */
+function finishDeletion(
+  cluster: Cluster,
+  identity: Identity,
+  { current, answers }: { current: CurrentVersion; answers: readonly NodeAnswer[] },
+): void {
+  const { file, version } = current.entry
+  const isBehind = ({ entries }: NodeAnswer) =>
+    entries.some((e) => e.state === 'committed' && compareVersions(e.version, version) < 0)
+  const behind = answers.filter(isBehind).map(({ node }) => node)
+  void cluster.callEach(behind, () => ({
+    op: 'delete',
     fields: { file, version },
     as: { by: 'user', identity },
   }))

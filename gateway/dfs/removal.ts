@@ -1,7 +1,7 @@
 // Deletes a file: a tombstone, newer than every version, on the nodes that answer; three at the
 // least.
 import { DfsError, newVersion } from '@fourfold/storage-node/protocol'
-import { type Cluster, joinNames } from './cluster.ts'
+import { ALL_NODES, type Cluster, joinNames } from './cluster.ts'
 import { newestNamed } from './commit.ts'
 import type { Identity } from './identity.ts'
 import { fileIdOf } from './keys.ts'
@@ -48,7 +48,14 @@ export async function remove(
       as: { by: 'user', identity },
     }))
     const failures = outcomes.flatMap(({ error }) => error ?? [])
-    if (outcomes.length - failures.length >= LEAST_NODES) return
+    const confirmed = outcomes.filter(({ error }) => error === undefined).map(({ node }) => node)
+    // One tombstone is enough to delete the file: who missed it must not bring the file back.
+    if (confirmed.length > 0) {
+      const missed = ALL_NODES.filter((node) => !confirmed.includes(node))
+      const as = { by: 'user', identity } as const
+      cluster.tellLater(missed, { op: 'delete', fields: { file, version }, as })
+    }
+    if (confirmed.length >= LEAST_NODES) return
     const serious = failures.find(({ code }) => code !== 'STALE_VERSION')
     if (serious === undefined && failures.length > 0 && tries < MAX_VERSION_TRIES) {
       after = Buffer.from(newestNamed(failures))

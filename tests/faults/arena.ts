@@ -43,8 +43,8 @@ export interface Arena extends AsyncDisposable {
   fillDisk(leftBytes: number | undefined): Promise<void>
   /** Writes of a node beyond this offset of a file are cut short or fail; undefined: no limit. */
   limitFileSize(node: number, sizeBytes: number | undefined): void
-  /** Waits until both gateways see exactly these nodes (1..4) up. */
-  whenSeen(numbers: readonly number[]): Promise<void>
+  /** Waits until both gateways, or the one named, see exactly these nodes (1..4) up. */
+  whenSeen(numbers: readonly number[], gateway?: 0 | 1): Promise<void>
   /** Files of unfinished uploads, by node. */
   staged(): string[]
   /** The last lines of every process. */
@@ -99,8 +99,9 @@ function createArena(parts: {
       const limit = sizeBytes === undefined ? 'unlimited' : String(sizeBytes)
       execFileSync('prlimit', [`--pid=${pid}`, `--fsize=${limit}:unlimited`])
     },
-    async whenSeen(numbers) {
-      for (const { url } of gateways) await whenGatewaySees(url, numbers)
+    async whenSeen(numbers, gateway) {
+      const asked = gateway === undefined ? gateways : [gateways[gateway]!]
+      for (const { url } of asked) await whenGatewaySees(url, numbers)
     },
     staged: () =>
       cluster.nodes.flatMap(({ number, folder }) =>

@@ -17,11 +17,22 @@ export type Weather =
 
 export type Way = 'up' | 'down'
 
+export interface Ambush {
+  /** Bytes on their way up. */
+  sought: Buffer
+  /** They are stopped, or they pass and the first answer on their connection is. */
+  isAnswer: boolean
+  /** Called when bytes have been stopped; nothing passes on any connection from then on. */
+  spring(): void
+}
+
 export interface Relay extends AsyncDisposable {
   port: number
   weather: Weather
   /** Changes what happens to bytes, on open connections as on new ones. */
   become(weather: Weather): void
+  /** Stops the first bytes of a kind that pass, and whatever comes after them. */
+  ambush(ambush: Ambush): void
 }
 
 interface Pipe {
@@ -37,6 +48,9 @@ const SLICE_MS = 50
 /** Listens on a port that the system chooses and relays to `targetPort()` on this machine. */
 export async function startRelay(targetPort: () => number): Promise<Relay> {
   const pipes = new Set<Pipe>()
+  let trap: Ambush | undefined
+  /** The source of the connection whose answer is waited for. */
+  let awaited: Socket | undefined
   const server = createServer((from) => {
     from.on('error', () => {})
     if (relay.weather.kind === 'cut') {
@@ -63,6 +77,7 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
   }
 
   function pass(pipe: Pipe, bytes: Buffer): void {
+    if (isCaught(pipe, bytes)) return
     const { weather } = relay
     const { way, source, target } = pipe
     if (weather.kind === 'noisy' && weather.way === way) flip(pipe, bytes, weather.everyBytes)
@@ -72,6 +87,19 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
       const waitMs = (bytes.length * 1000) / weather.bytesPerSecond
       setTimeout(() => flow(pipe), Math.max(SLICE_MS, waitMs)).unref()
     } else if (!hasRoom) source.pause()
+  }
+
+  function isCaught({ way, source, target }: Pipe, bytes: Buffer): boolean {
+    if (trap === undefined) return false
+    const isSought = way === 'up' && bytes.includes(trap.sought)
+    if (isSought && trap.isAnswer) awaited = source
+    if (trap.isAnswer ? way === 'up' || target !== awaited : !isSought) return false
+    const { spring } = trap
+    trap = undefined
+    awaited = undefined
+    relay.become({ kind: 'silent', way: 'both' })
+    spring()
+    return true
   }
 
   /** Lets the source run, where the weather and the target allow it. */
@@ -91,6 +119,9 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
         if (weather.kind === 'cut') pipe.source.resetAndDestroy()
         else flow(pipe)
       }
+    },
+    ambush(ambush) {
+      trap = ambush
     },
     async [Symbol.asyncDispose]() {
       for (const { source } of [...pipes]) source.destroy()
