@@ -1,4 +1,4 @@
-// Long walks by hand: `npm run test:faults -- --seed N --steps M --walks K`. Prints what happened
+// Long walks by hand: `npm run test:walk -- --seed N --steps M --walks K`. Prints what happened
 // how often; ends with 1 and the shortest failing plan where a walk fails.
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'

@@ -1,4 +1,4 @@
-// Short chaos walks with fixed seeds and one of chance; `npm run test:faults` takes long ones. A
+// Short chaos walks with fixed seeds and one of chance; `npm run test:walk` takes long ones. A
 // failure says the seed and the shortest plan that was found to fail.
 import { type TestContext, test } from 'node:test'
 import { seedFor } from '../support/random.ts'

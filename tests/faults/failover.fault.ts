@@ -159,7 +159,7 @@ async function* interrupted(
     if (from <= at && at < from + ROW) await begin()
     yield bytes.subarray(from, end)
   }
-  yield bytes.subarray(LOST_BYTES - 1)
+  yield bytes.subarray(LOST_BYTES - 1, LOST_BYTES)
 }
 
 async function untilNothingStaged(): Promise<void> {
