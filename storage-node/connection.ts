@@ -43,10 +43,8 @@ const UNPROVED_IDLE_MS = 30_000
 /** How long a connection that is being closed for an error may still take that error in. */
 const LINGER_MS = 2000
 /** Commands whose answers may be as long as a body: they run only when there is room to send. */
-const bigAnswers: ReadonlySet<Op> = new Set<Op>([
-  ...(['lookup', 'changes', 'account-list'] as const),
-  ...(['peer-accounts', 'peer-changes', 'peer-part'] as const),
-])
+const listings: Op[] = ['account-list', 'peer-accounts', 'peer-changes']
+const bigAnswers: ReadonlySet<Op> = new Set<Op>([...listings, 'lookup', 'changes', 'peer-part'])
 
 export interface ConnectionLimits {
   headTimeoutMs: number

@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { dfcConfSchema, loadConf } from '@fourfold/conf'
 import { createStore } from '../../gateway/dfs/create-store.ts'
+import { PeerLink } from '../../storage-node/peer-link.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { gathered, ROW, seededBytes, streamed } from '../support/content.ts'
+import { until } from '../support/ring.ts'
 import { run } from '../support/run.ts'
 
 let cluster: TestCluster | undefined
@@ -26,7 +28,7 @@ before(async () => {
   const dfsConf = await readFile(cluster.dfsConfFile, 'utf8')
   await writeFile(
     cluster.dfsConfFile,
-    `${dfsConf}\n[tls]\ncert_file = "node.pem"\nkey_file = "node.key"\n`,
+    `${dfsConf}\n[tls]\ncert_file = "node.pem"\nkey_file = "node.key"\nca_file = "node.pem"\n`,
   )
   const dfcConf = await readFile(cluster.dfcConfFile, 'utf8')
   for (const name of ['node', 'stranger']) {
@@ -90,6 +92,22 @@ test('nodes whose certificate another CA signed are not believed, and the reason
   } finally {
     await store.close()
   }
+})
+
+test('nodes with the CA reach each other, and stay apart from one that has another key', async (context) => {
+  const at = running(context)
+  if (at === undefined) return
+  const { port } = at.nodes[0]!
+  const ca = await readFile(join(at.folder, 'node.pem'))
+  const address = { node: 1, host: '127.0.0.1', port, tls: { ca } }
+  const link = await PeerLink.open(address, at.clusterKey)
+  await until('DFS1 is current', async () => {
+    const { header } = await link.request('status', {})
+    return header.repair.peers === 3 && header.repair.isCurrent
+  })
+  link.close()
+  const stranger = PeerLink.open(address, Buffer.alloc(32))
+  await assert.rejects(stranger, { code: 'AUTH_FAILED' })
 })
 
 test('a node that speaks TLS says nothing to plain TCP', async (context) => {
