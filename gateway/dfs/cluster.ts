@@ -111,10 +111,10 @@ export function createCluster(options: ClusterOptions) {
 
   /**
    * Tells all four nodes that something was given up; those that are away now, when they are back.
-   * Whether and what they answer is nobody's concern.
+   * Answers for each node whether it has confirmed.
    */
-  async function tellEach<O extends Op>(request: NodeCall<O>): Promise<void> {
-    await Promise.all(ALL_NODES.map((node) => errands.run(node, request)))
+  function tellEach<O extends Op>(request: NodeCall<O>): Promise<boolean[]> {
+    return Promise.all(ALL_NODES.map((node) => errands.run(node, request)))
   }
 
   /** As `tellEach`, for `nodes`; nobody waits. */

@@ -1,5 +1,11 @@
 // The two phases that make a version visible on all four nodes or on none: prepare, then commit.
-import { DfsError, newVersion, nodeName, VERSION_BYTES } from '@fourfold/storage-node/protocol'
+import {
+  compareVersions,
+  DfsError,
+  newVersion,
+  nodeName,
+  VERSION_BYTES,
+} from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster, type Outcome } from './cluster.ts'
 import type { Description } from './description.ts'
 import type { Identity } from './identity.ts'
@@ -26,7 +32,7 @@ export type Prepare = (node: number, version: Uint8Array, sealed: Buffer) => Pro
 
 /**
  * Prepares on all nodes and commits on all. When one node refuses, the others forget the version.
- * @throws DfsError of the node that refused, OUTCOME_UNKNOWN
+ * @throws DfsError of the node that refused; OUTCOME_UNKNOWN where nobody can say whether it counts
  */
 export async function prepareAndCommit(
   context: CommitContext,
@@ -45,14 +51,24 @@ export async function prepareAndCommit(
       const isNew = !outcomes.some(({ value }) => value)
       return { file: storedInfo(description, version), isNew }
     }
-    await abortPrepared(context, version)
+    const aborted = await abortPrepared(context, version)
+    const isRefused = outcomes.some(({ node, error }) =>
+      error === undefined ? aborted[node]! : !isOpen(error),
+    )
+    // Prepared on all four, for all that is known: then the nodes may commit it among themselves.
+    if (!isRefused) throw unknownOutcome(failures[0]!)
     const serious = failures.find(({ code }) => code !== 'STALE_VERSION')
     if (serious !== undefined) throw serious
-    // A newer version was committed while this one was on its way: it took this one's place at
-    // once, as it would have done a moment later. To all who look, this upload came just before it.
-    if (context.isStaged === true) return { file: storedInfo(description, version), isNew: false }
+    const newest = newestNamed(failures)
+    if (context.isStaged === true) {
+      // The nodes took so long to prepare it that they have given it up among themselves.
+      if (compareVersions(newest, version) <= 0) throw failures[0]!
+      // A newer version was committed while this one was on its way: it took this one's place at
+      // once, as it would have done a moment later. To all who look, this upload came just before.
+      return { file: storedInfo(description, version), isNew: false }
+    }
     if (tries === MAX_VERSION_TRIES) throw failures[0]!
-    version = newVersion(Date.now(), newestNamed(failures))
+    version = newVersion(Date.now(), newest)
   }
 }
 
@@ -73,19 +89,34 @@ async function commit(context: CommitContext, version: Uint8Array): Promise<void
     confirmed.some((other) => other === node || other === node + 2),
   )
   if (isKnownToAllPairs) return
+  throw unknownOutcome(outcomes.find(({ error }) => error !== undefined)!.error!)
+}
+
+/** Whether a node that failed so may have prepared the version all the same. */
+function isOpen({ code }: DfsError): boolean {
+  return [
+    'NODE_GONE',
+    'NODE_TIMEOUT',
+    'ABORTED',
+    'INTERNAL',
+    'BAD_FRAME',
+    'FRAME_DAMAGED',
+  ].includes(code)
+}
+
+function unknownOutcome(cause: DfsError): DfsError {
   const message =
     'Too few nodes confirmed the upload; it may or may not be stored. Sending it again is safe.'
-  const cause = outcomes.find(({ error }) => error !== undefined)?.error
-  throw new DfsError('OUTCOME_UNKNOWN', message, { cause })
+  return new DfsError('OUTCOME_UNKNOWN', message, { cause })
 }
 
 /**
  * Also asked of the nodes that refused: one that did not answer in time may have prepared it all
- * the same.
+ * the same. Answers for each node whether it has confirmed.
  */
-async function abortPrepared(context: CommitContext, version: Uint8Array): Promise<void> {
+function abortPrepared(context: CommitContext, version: Uint8Array): Promise<boolean[]> {
   const { cluster, file, identity } = context
-  await cluster.tellEach({
+  return cluster.tellEach({
     op: 'abort-version',
     fields: { file, version },
     as: { by: 'user', identity },

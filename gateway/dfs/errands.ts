@@ -19,17 +19,19 @@ export function createErrands({ nodeCount, call, isLive }: ErrandOptions) {
   const waiting: NodeCall<Op>[][] = Array.from({ length: nodeCount }, () => [])
   const running = new Set<number>()
 
-  /** Tells the node now or, where it is away, later. Never throws. */
-  async function run(node: number, request: NodeCall<Op>): Promise<void> {
+  /** Tells the node now or, where it is away, later. Answers whether it confirmed. */
+  async function run(node: number, request: NodeCall<Op>): Promise<boolean> {
     try {
       await call(node, request)
+      return true
     } catch (error) {
       const { code } = error as DfsError
-      if (code !== 'NODE_GONE' && code !== 'NODE_TIMEOUT') return
+      if (code !== 'NODE_GONE' && code !== 'NODE_TIMEOUT') return false
       const queue = waiting[node]!
       queue.push(request)
       if (queue.length > MAX_ERRANDS) queue.shift()
       if (isLive(node)) setTimeout(() => void runWaiting(node), RETRY_MS).unref()
+      return false
     }
   }
 

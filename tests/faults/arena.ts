@@ -51,8 +51,17 @@ export interface Arena extends AsyncDisposable {
   logs(): string
 }
 
-export async function startArena(options: { smallDisk?: number } = {}): Promise<Arena> {
-  const cluster = await startCluster()
+export interface ArenaOptions {
+  /** The node (1..4) whose disk is to be small. Default: none. */
+  smallDisk?: number
+  /** How long the nodes leave an undecided version to its gateway. */
+  graceMs?: number
+}
+
+export async function startArena(options: ArenaOptions = {}): Promise<Arena> {
+  const { graceMs = 3000 } = options
+  const dfsConf = `settle.grace_ms = ${graceMs}\nrepair.look_every_ms = 200`
+  const cluster = await startCluster({ dfsConf })
   const relays: Relay[] = []
   let disk: string | undefined
   try {

@@ -3,12 +3,15 @@
 // Whatever the client was told is then true for every set of nodes that can be read from.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { request } from 'undici'
 import { basic } from '../gateway/http/client.ts'
 import { md5Hex, ROW, seededBytes } from '../support/content.ts'
 import { ALL_NODES, type Arena, password, startArena } from './arena.ts'
 
 const LIMIT_MS = 30_000
+/** Below what the gateway waits for a silent node, so that the nodes decide before it. */
+const GRACE_MS = 400
 const SIZES = { small: 5000, large: 3 * ROW + 7 }
 const ABSENT = 'absent'
 /** The node to which the message goes. */
@@ -18,7 +21,7 @@ const authorization = basic('ben', password('ben'))
 let arena: Arena
 
 before(async () => {
-  arena = await startArena()
+  arena = await startArena({ graceMs: GRACE_MS })
 })
 
 after(() => arena[Symbol.asyncDispose]())
@@ -68,6 +71,41 @@ for (const reached of [
       assert.equal(await whileAway(away, name), ABSENT)
     }
   })
+}
+
+test('an upload that no node confirms and none can be told to forget is answered as unknown', async () => {
+  const name = 'unknown to all'
+  await ask('PUT', name, seededBytes('old', SIZES.small))
+  const { relays } = arena.gateways[0]!
+  for (const relay of relays) {
+    relay.ambush({ sought: opBytes('store'), isAnswer: true, spring() {} })
+  }
+  const fresh = seededBytes('new', SIZES.small)
+  const told = await ask('PUT', name, fresh)
+  assert.equal(told.code, 'OUTCOME_UNKNOWN')
+  await settled()
+  for (const relay of relays) relay.become({ kind: 'fair' })
+  await arena.whenSeen(ALL_NODES)
+  assert.equal(await whileAway([], name), md5Hex(fresh))
+})
+
+test('an upload that the nodes gave up for the slowness of one is not acknowledged', async () => {
+  const name = 'too slow'
+  const old = seededBytes('old', SIZES.large)
+  await ask('PUT', name, old)
+  const relay = arena.gateways[0]!.relays[NODE - 1]!
+  relay.ambush({
+    ...{ sought: opBytes('prepare'), isAnswer: false, isHeld: true },
+    spring: () => void settled().then(() => relay.become({ kind: 'fair' })),
+  })
+  const told = await ask('PUT', name, seededBytes('new', SIZES.large))
+  assert.equal(told.code, 'STALE_VERSION')
+  assert.equal(await whileAway([], name), md5Hex(old))
+})
+
+/** By now the nodes have decided what their gateway has not. */
+function settled(): Promise<void> {
+  return wait(3 * GRACE_MS)
 }
 
 interface Instant {

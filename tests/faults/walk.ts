@@ -12,6 +12,8 @@ import { type Excuse, listing, perform, type Visit } from './visitor.ts'
 const GRACE_MS = 4000
 /** What was on its way through a relay when its trouble ended arrives within this. */
 const SETTLE_MS = 300
+/** A node measures its disk once a second. */
+const DISK_SETTLE_MS = 1500
 const STAGING_LIMIT_MS = 10_000
 
 /** What happened how often, for people. */
@@ -108,7 +110,8 @@ function createCourse(arena: Arena, counts: Counts) {
       return async () => {
         await mend()
         await arena.whenSeen(ALL_NODES)
-        period.endMs = performance.now() + SETTLE_MS
+        const settleMs = trouble.kind === 'full' ? DISK_SETTLE_MS : SETTLE_MS
+        period.endMs = performance.now() + settleMs
       }
     }
     const failures: Error[] = []

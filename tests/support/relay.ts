@@ -22,6 +22,8 @@ export interface Ambush {
   sought: Buffer
   /** They are stopped, or they pass and the first answer on their connection is. */
   isAnswer: boolean
+  /** What was stopped arrives once the weather is fair; else never. */
+  isHeld?: boolean
   /** Called when bytes have been stopped; nothing passes on any connection from then on. */
   spring(): void
 }
@@ -51,6 +53,7 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
   let trap: Ambush | undefined
   /** The source of the connection whose answer is waited for. */
   let awaited: Socket | undefined
+  let held: (() => void) | undefined
   const server = createServer((from) => {
     from.on('error', () => {})
     if (relay.weather.kind === 'cut') {
@@ -94,7 +97,8 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
     const isSought = way === 'up' && bytes.includes(trap.sought)
     if (isSought && trap.isAnswer) awaited = source
     if (trap.isAnswer ? way === 'up' || target !== awaited : !isSought) return false
-    const { spring } = trap
+    const { spring, isHeld = false } = trap
+    if (isHeld) held = () => target.write(bytes)
     trap = undefined
     awaited = undefined
     relay.become({ kind: 'silent', way: 'both' })
@@ -115,6 +119,10 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
     weather: { kind: 'fair' },
     become(weather) {
       relay.weather = weather
+      if (weather.kind === 'fair') {
+        held?.()
+        held = undefined
+      }
       for (const pipe of [...pipes]) {
         if (weather.kind === 'cut') pipe.source.resetAndDestroy()
         else flow(pipe)
