@@ -5,11 +5,13 @@ import { finished } from 'node:stream/promises'
 import type { FastifyReply } from 'fastify'
 
 /**
- * What is read of a refused body before the connection is cut, so that the client reads the
- * answer.
+ * What is read of a refused body before the connection is cut, so that the client reads the answer:
+ * browsers look for it only when they have sent most of what they have.
  */
-const LINGER_BYTES = 16 * 1024 * 1024
-const LINGER_MS = 1000
+const LINGER_BYTES = 256 * 1024 * 1024
+const LINGER_MS = 15_000
+/** A client that sends nothing for so long has read the answer, or never will. */
+const LINGER_QUIET_MS = 1000
 
 /** Aborts when the client goes away before the answer is complete. */
 export function abortOnClose(response: ServerResponse): AbortSignal {
@@ -113,13 +115,16 @@ export async function answerAndClose(reply: FastifyReply, body: string): Promise
 async function drain(request: IncomingMessage): Promise<void> {
   let leftBytes = LINGER_BYTES
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, LINGER_MS)
     const stop = () => {
       clearTimeout(timer)
+      clearTimeout(quietTimer)
       resolve()
     }
+    const timer = setTimeout(stop, LINGER_MS)
+    const quietTimer = setTimeout(stop, LINGER_QUIET_MS)
     request.unpipe()
     request.on('data', (bytes: Buffer) => {
+      quietTimer.refresh()
       leftBytes -= bytes.length
       if (leftBytes < 0) stop()
     })
