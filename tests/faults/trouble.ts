@@ -1,5 +1,14 @@
 // The troubles of a plan, done to an arena and undone again.
-import { closeSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { type Arena, partFiles } from './arena.ts'
 import type { Trouble } from './plan.ts'
