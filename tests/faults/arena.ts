@@ -1,13 +1,14 @@
 // Where a walk happens: a real cluster, two gateways that reach each node through a relay of their
 // own, and one node whose disk can fill up. Breaks things and mends them; judges nothing.
 import { execFileSync } from 'node:child_process'
-import { closeSync, cpSync, openSync, readdirSync, statSync, symlinkSync, writeSync } from 'node:fs'
+import { closeSync, cpSync, openSync, readdirSync, symlinkSync, writeSync } from 'node:fs'
 import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import type { RunningProcess } from '../support/process.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
-import { whenGatewaySees } from '../support/watching.ts'
+import { nodeStatus, whenGatewaySees } from '../support/watching.ts'
 
 /** Short, so that a fault costs a walk seconds and not minutes. */
 const GATEWAY_CONF = [
@@ -19,6 +20,7 @@ const GATEWAY_CONF = [
   'limits.ping_timeout_ms = 1500',
 ]
 const DISK_BYTES = 192 * 1024 * 1024
+const REPAIR_LIMIT_MS = 30_000
 
 export const USERS = ['ann', 'ben', 'cleo'] as const
 export const ALL_NODES = [1, 2, 3, 4]
@@ -45,6 +47,8 @@ export interface Arena extends AsyncDisposable {
   limitFileSize(node: number, sizeBytes: number | undefined): void
   /** Waits until both gateways, or the one named, see exactly these nodes (1..4) up. */
   whenSeen(numbers: readonly number[], gateway?: 0 | 1): Promise<void>
+  /** Waits until no node knows of anything that it lacks. */
+  whenRepaired(): Promise<void>
   /** Files of unfinished uploads, by node. */
   staged(): string[]
   /** The last lines of every process. */
@@ -112,6 +116,20 @@ function createArena(parts: {
       const asked = gateway === undefined ? gateways : [gateways[gateway]!]
       for (const { url } of asked) await whenGatewaySees(url, numbers)
     },
+    async whenRepaired() {
+      const deadlineMs = performance.now() + REPAIR_LIMIT_MS
+      for (;;) {
+        const states = await Promise.all(ALL_NODES.map((node) => nodeStatus(cluster, node)))
+        const lacking = states.filter(({ repair }) => {
+          return !repair.isCurrent || repair.isRunning || repair.missingParts > 0
+        })
+        if (lacking.length === 0) return
+        if (performance.now() > deadlineMs) {
+          throw new Error(`not repaired: ${JSON.stringify(states.map(({ repair }) => repair))}`)
+        }
+        await wait(50)
+      }
+    },
     staged: () =>
       cluster.nodes.flatMap(({ number, folder }) =>
         readdirSync(join(folder, 'staging')).map((name) => `DFS${number}: ${name}`),
@@ -178,7 +196,7 @@ async function close(cluster: TestCluster, relays: Relay[], disk: string | undef
   await cluster[Symbol.asyncDispose]()
 }
 
-/** Takes real room: a hole would not. */
+/** Takes real room, which a hole would not; less where others take it meanwhile. */
 function allocate(path: string, sizeBytes: number): void {
   const zeros = Buffer.alloc(1024 * 1024)
   const fd = openSync(path, 'w')
@@ -186,6 +204,8 @@ function allocate(path: string, sizeBytes: number): void {
     for (let left = sizeBytes; left > 0; left -= zeros.length) {
       writeSync(fd, zeros, 0, Math.min(left, zeros.length))
     }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
   } finally {
     closeSync(fd)
   }
@@ -199,7 +219,7 @@ function tail(text: string): string {
 /** Every part file of a node. */
 export function partFiles(folder: string): string[] {
   const parts = join(folder, 'parts')
-  return readdirSync(parts)
-    .flatMap((inner) => readdirSync(join(parts, inner)).map((name) => join(parts, inner, name)))
-    .filter((path) => statSync(path).size > 0)
+  return readdirSync(parts).flatMap((inner) =>
+    readdirSync(join(parts, inner)).map((name) => join(parts, inner, name)),
+  )
 }

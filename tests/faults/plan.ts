@@ -35,6 +35,7 @@ export type Trouble =
   | { kind: 'kill'; nodes: number[]; signal: 'SIGKILL' | 'SIGTERM' }
   | { kind: 'stop'; nodes: number[] }
   | { kind: 'bounce'; nodes: number[] }
+  | { kind: 'wipe'; nodes: number[] }
   | { kind: 'gateway'; gateway: number; signal: 'SIGKILL' | 'SIGTERM' }
   | { kind: 'weather'; gateway: number; nodes: number[]; weather: Weather }
   | { kind: 'rot'; nodes: number[]; at: number }
@@ -144,7 +145,8 @@ function troubleOf(random: Random): Trouble {
   if (dice < 18) return { kind: 'kill', nodes, signal }
   if (dice < 22) return { kind: 'kill', nodes: neighbours, signal }
   if (dice < 36) return { kind: 'stop', nodes }
-  if (dice < 48) return { kind: 'bounce', nodes }
+  if (dice < 42) return { kind: 'bounce', nodes }
+  if (dice < 48) return { kind: 'wipe', nodes: [node] }
   if (dice < 58) return { kind: 'gateway', gateway, signal }
   if (dice < 82) return { kind: 'weather', gateway, nodes, weather: weatherOf(random) }
   if (dice < 88) return { kind: 'rot', nodes: [ROTTEN], at: random() }

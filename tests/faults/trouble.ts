@@ -1,5 +1,15 @@
 // The troubles of a plan, done to an arena and undone again.
-import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
 import { type Arena, partFiles } from './arena.ts'
 import type { Trouble } from './plan.ts'
 
@@ -20,6 +30,16 @@ export async function begin(arena: Arena, trouble: Trouble): Promise<() => Promi
         await node.start()
       }
       return async () => {}
+    }
+    case 'wipe': {
+      for (const node of nodesOf(trouble.nodes)) {
+        await node.kill()
+        for (const name of readdirSync(node.folder)) {
+          rmSync(join(node.folder, name), { recursive: true })
+        }
+        await node.start()
+      }
+      return () => arena.whenRepaired()
     }
     case 'stop': {
       const nodes = nodesOf(trouble.nodes)
@@ -58,12 +78,13 @@ export async function begin(arena: Arena, trouble: Trouble): Promise<() => Promi
 function flipBit(folder: string, at: number): void {
   const files = partFiles(folder)
   const path = files[Math.floor(at * files.length)]
-  if (path === undefined) return
-  const { size } = statSync(path)
-  const position = Math.floor(((at * files.length) % 1) * size)
-  const byte = Buffer.alloc(1)
+  // A version that is replaced at this moment takes its files away.
+  if (path === undefined || !existsSync(path)) return
   const fd = openSync(path, 'r+')
   try {
+    const { size } = fstatSync(fd)
+    const position = Math.floor(((at * files.length) % 1) * size)
+    const byte = Buffer.alloc(1)
     readSync(fd, byte, 0, 1, position)
     byte[0]! ^= 4
     writeSync(fd, byte, 0, 1, position)

@@ -116,10 +116,13 @@ function createCourse(arena: Arena, counts: Counts) {
     }
     const failures: Error[] = []
     await inParallel(operations, atOnce, async (operation, index) => {
-      if (index === afterCount) begun = beginTrouble()
+      if (index === afterCount) {
+        begun = beginTrouble()
+        begun.catch((error: Error) => failures.push(error))
+      }
       await perform(visit, operation).catch((error: Error) => failures.push(error))
     })
-    const mend = await begun
+    const mend = await begun?.catch(() => undefined)
     if (failures.length === 0) {
       await readSome().catch((error: Error) => failures.push(error))
     }
