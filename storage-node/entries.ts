@@ -120,10 +120,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     }
     const committed = rows.find(({ state }) => state === State.committed)
     requireCondition(condition, committed)
-    const isContested = pending.some(({ since_ms }) => Date.now() - since_ms < PENDING_MS)
-    if (condition !== undefined && isContested) {
-      throw new DfsError('PRECONDITION_FAILED', 'Another version of the file is being written.')
-    }
+    if (condition !== undefined) requireUncontested(rows)
     return committed !== undefined
   }
 
@@ -177,6 +174,8 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     requireNewest(name.version, decided)
     const committed = decided.find(({ state }) => state === State.committed)
     requireCondition(condition, committed)
+    // What is being written may be committed on another node already: not what the condition says.
+    if (condition !== undefined) requireUncontested(rows)
     const doomed = removeOlder(rows, name.version)
     const nothing = { x: 0, first: 0, rows: 0, key: null, parts: [], sealed: new Uint8Array() }
     insert({ ...name, ...nothing }, State.deleted)
@@ -222,6 +221,14 @@ function requireCondition(condition: Condition, committed: EntryRow | undefined)
       ? committed === undefined
       : committed !== undefined && compareVersions(committed.version, condition) === 0
   if (!isMet) throw new DfsError('PRECONDITION_FAILED', 'The file is not what the request expects.')
+}
+
+function requireUncontested(rows: readonly EntryRow[]): void {
+  const isContested = rows.some(({ state, since_ms }) => {
+    return state === State.prepared && Date.now() - since_ms < PENDING_MS
+  })
+  if (!isContested) return
+  throw new DfsError('PRECONDITION_FAILED', 'Another version of the file is being written.')
 }
 
 function staleVersion(newest: Uint8Array): DfsError {

@@ -68,6 +68,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     serverFactory: createHttpServer,
     clientErrorHandler: answerBadBytes,
     forceCloseConnections: false,
+    // What arrives on an open connection while the gateway stops is served; then that ends.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     frameworkErrors(thrown, request, reply) {
       request.signedIn = null

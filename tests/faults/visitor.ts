@@ -268,7 +268,9 @@ async function send(visit: Visit, operation: Operation, sending: Sending): Promi
     const code = isProblem ? String(JSON.parse(bytes.toString()).code) : ''
     const reply = { status: answer.statusCode, headers: answer.headers, body: bytes, code }
     visit.count(`${operation.kind} ${reply.status} ${code}`)
-    if (reply.status === 500 || code === 'INTERNAL') throw new Fault(describe(operation), reply)
+    const isNameless = reply.status >= 400 && code === ''
+    if (reply.status === 500 || code === 'INTERNAL' || isNameless)
+      throw new Fault(describe(operation), reply)
     return { reply }
   } catch (error) {
     if (error instanceof Fault) throw error

@@ -246,6 +246,11 @@ test('conditions hold at the moment of the write', async () => {
     client.request('delete', { file, version, condition }, { as })
   await assert.rejects(remove(first.version), refused)
   await assert.rejects(remove(null), refused)
+  // An upload that is committed elsewhere already may be only prepared here.
+  const rival = newerVersion(second)
+  await store(client, as, rival)
+  await assert.rejects(remove(second.version), refused)
+  await client.request('abort-version', { file, version: rival.version }, { as })
   assert.equal((await remove(second.version)).header.existed, true)
   const third = newStoredFile()
   await conditional({ ...third, file, version: newVersion(Date.now(), version) }, null)

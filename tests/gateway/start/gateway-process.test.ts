@@ -2,6 +2,7 @@
 // losing what is under way, and that its log tells nothing of users and files.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
@@ -37,6 +38,35 @@ test('a signal lets the upload under way finish, then the gateway ends with exit
   const again = await cluster.startGateway()
   assert.equal((await call(`${again}/files/last`)).text, 'firstlater')
 })
+
+test('a request whose head is under way at the signal is served', async () => {
+  const url = await cluster.startGateway()
+  const gateway = cluster.gateways.at(-1)!
+  const { hostname, port } = new URL(url)
+  const address = { host: hostname, port: Number(port) }
+  const socket = connect(address).setEncoding('latin1')
+  let answer = ''
+  socket.on('data', (text: string) => {
+    answer += text
+  })
+  socket.write('GET /healthz HTTP/1.1\r\nHost: test\r\n')
+  // Another request that came later has been answered: so the first part has arrived.
+  await call(`${url}/healthz`)
+  const stopped = gateway.kill('SIGTERM')
+  while (await isListening(address));
+  socket.write('\r\n')
+  await once(socket, 'close')
+  await stopped
+  assert.match(answer, /^HTTP\/1\.1 200 /)
+})
+
+function isListening(address: { host: string; port: number }): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(address)
+    probe.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    probe.once('connect', () => probe.destroy())
+  })
+}
 
 test('the log tells method, route, status and time, and no name, query or password', async () => {
   const url = await cluster.startGateway()
