@@ -100,8 +100,9 @@ const isScriptHere = existsSync('/usr/bin/script')
 test('at a terminal dfc asks without echo, and Ctrl-C at a transfer comes back to the prompt', {
   skip: !isScriptHere && 'script(1) is not here to make a terminal',
 }, async () => {
-  const line = `'${process.execPath}' '${DFC}' '${cluster.dfcConfFile}'`
-  const env = { DFC_USER: '', DFC_PASSWORD: '', TERM: 'xterm' }
+  // Not every shell replaces itself by its last command: one that stays would die of the Ctrl-C.
+  const line = `exec '${process.execPath}' '${DFC}' '${cluster.dfcConfFile}'`
+  const env = { DFC_USER: '', DFC_PASSWORD: '', TERM: 'xterm', SHELL: '/bin/sh' }
   const terminal = startProcess({
     command: '/usr/bin/script',
     args: ['-qfec', line, '/dev/null'],
