@@ -76,7 +76,7 @@ export const verbs = {
   nodes: {
     usage: '',
     what: 'Show the health of the four nodes.',
-    details: ['With the cluster key, also what each node stores and has free.'],
+    details: ['With the cluster key, also disk, repair and scrub of each node.'],
     options: { '--json': { what: 'one JSON object a line, for programs' } },
   },
   passwd: {

@@ -130,6 +130,15 @@ export function timeText(timeMs: number): string {
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}`
 }
 
+/** `40 s`, `4 min`, `3 h`, `12 days`: one unit is enough for an estimate. */
+export function durationText(timeMs: number): string {
+  const seconds = timeMs / 1000
+  if (seconds < 90) return `${Math.ceil(seconds)} s`
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`
+  return `${Math.round(seconds / 86_400)} days`
+}
+
 /** `1,248 files`, `1 file`. */
 export function countText(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`

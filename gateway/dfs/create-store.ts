@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { DfcConf } from '@fourfold/conf'
 import { DEFAULT_ROUNDS } from '@fourfold/storage-node/protocol'
 import { createAccounts } from './accounts.ts'
-import { type Cluster, createCluster } from './cluster.ts'
+import { createCluster } from './cluster.ts'
 import { describeFile } from './description-report.ts'
 import { download } from './download.ts'
 import { checkFileName } from './file-name.ts'
@@ -13,13 +13,11 @@ import type { Identity } from './identity.ts'
 import { createListings } from './listing.ts'
 import { lookupExisting } from './lookup.ts'
 import type { NodeAddress } from './node-socket.ts'
+import { createNodeStatus } from './node-status.ts'
 import { remove } from './removal.ts'
 import { createSignIn } from './sign-in.ts'
-import type { NodeState, Store } from './store.ts'
+import type { Store } from './store.ts'
 import { upload } from './upload.ts'
-
-/** Disk figures are for looking at: a node that is slow to tell is shown without them. */
-const STATUS_TIMEOUT_MS = 2000
 
 export interface StoreOptions {
   conf: DfcConf
@@ -53,6 +51,7 @@ export function createStore(options: StoreOptions): Store {
     what: 'transfers',
   })
   const listings = createListings(cluster)
+  const status = createNodeStatus(cluster, clusterKey)
   const onLiar = (node: string) =>
     log(`${node} sent a piece that does not open; its twin was used.`)
   const find = (identity: Identity, name: string, signal?: AbortSignal) =>
@@ -61,9 +60,9 @@ export function createStore(options: StoreOptions): Store {
   return {
     ready: (timeoutMs = limits.connect_timeout_ms) => cluster.ready(timeoutMs),
     signIn: (request) => signIn.signIn(request),
-    nodes: () => cluster.states(),
-    nodesWithDisk: () => withDisk(cluster, clusterKey),
-    onNodesChange: (listener) => cluster.onChange(listener),
+    nodes: () => status.states(),
+    nodesWithDisk: () => status.fresh(),
+    onNodesChange: (listener) => cluster.onChange(() => listener(status.states())),
     requireAllNodes: () => cluster.requireAll(),
     list: (identity, query) => listings.list(identity, query),
     stat: async (identity, name, signal) => (await find(identity, name, signal)).info,
@@ -96,21 +95,5 @@ function addressesOf(conf: DfcConf): NodeAddress[] {
     const at = address.lastIndexOf(':')
     const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1')
     return { index, host, port: Number(address.slice(at + 1)), ...(hasTls && { tls }) }
-  })
-}
-
-async function withDisk(cluster: Cluster, key: Buffer | undefined): Promise<NodeState[]> {
-  if (key === undefined) return cluster.states()
-  const outcomes = await cluster.callEach(cluster.live(), () => ({
-    op: 'status',
-    fields: {},
-    as: { by: 'cluster', key },
-    timeoutMs: STATUS_TIMEOUT_MS,
-  }))
-  return cluster.states().map((state, node) => {
-    const status = outcomes.find((outcome) => outcome.node === node)?.value?.header
-    if (status === undefined) return state
-    const { freeBytes, storedBytes, startedMs } = status
-    return { ...state, freeBytes, storedBytes, startedMs }
   })
 }

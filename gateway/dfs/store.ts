@@ -2,6 +2,7 @@
 // below. Knows no HTTP. Every method takes limits from the conf or an AbortSignal, and throws
 // DfsError only.
 import type { Identity } from './identity.ts'
+import type { NodeFigures } from './node-status.ts'
 
 /** State of one file: all eight copies here; readable with fewer; not readable now. */
 export type FileState = 'complete' | 'degraded' | 'insufficient'
@@ -138,7 +139,8 @@ export interface Download {
 
 export type NodeHealth = 'up' | 'connecting' | 'down'
 
-export interface NodeState {
+/** The figures are there only where the gateway has the cluster key and the node told them. */
+export interface NodeState extends Partial<NodeFigures> {
   /** `DFS1`.. */
   name: string
   /** host:port */
@@ -152,10 +154,6 @@ export interface NodeState {
   isFull?: boolean
   /** Why it is not up, a sentence. */
   reason?: string
-  /** Only where the gateway has the cluster key. */
-  freeBytes?: number
-  storedBytes?: number
-  startedMs?: number
 }
 
 export interface Store {
@@ -163,8 +161,9 @@ export interface Store {
   ready(timeoutMs?: number): Promise<void>
   /** @throws AUTH_FAILED, AUTH_THROTTLED, NODES_UNAVAILABLE, BUSY */
   signIn(request: { user: string; password: string; address: string }): Promise<Identity>
+  /** The nodes, with the figures that they told last, while these are fresh. */
   nodes(): NodeState[]
-  /** `nodes()` with the disk figures that need the cluster key, where there is one. */
+  /** `nodes()` with figures asked for now: disk, repair, scrub. They need the cluster key. */
   nodesWithDisk(): Promise<NodeState[]>
   /** Calls `listener` at each change of a node's health; answers how to stop. */
   onNodesChange(listener: (nodes: NodeState[]) => void): () => void

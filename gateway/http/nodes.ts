@@ -6,11 +6,14 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { NodeState, Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
-import { nodesJson, nodesSchema, problemResponses } from './schemas.ts'
+import { nodesJson, nodesSchema } from './node-json.ts'
+import { problemResponses } from './schemas.ts'
 
 const MAX_LISTENERS = 256
 /** Shorter than the idle limits of usual proxies (60 s). */
 const HEARTBEAT_MS = 15_000
+/** How often the nodes are asked for their figures while somebody listens. */
+const LOOK_MS = 2000
 /** A listener that has not taken this much is gone. */
 const MAX_UNSENT_BYTES = 64 * 1024
 
@@ -45,6 +48,9 @@ export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions):
       exposeHeadRoute: false,
       schema: {
         summary: 'Server-sent events: `cluster` with the nodes, now and at each change.',
+        description:
+          'The data of each event is what GET /nodes answers. A change is one of health, room, ' +
+          'what is stored, repair or scrub; changes within two seconds may come as one event.',
         response: { 200: { description: 'text/event-stream' }, ...problemResponses },
       },
     },
@@ -117,6 +123,18 @@ function createEvents(store: Store) {
   const stop = store.onNodesChange((nodes) => broadcast(eventOf(nodes)))
   const heartbeat = setInterval(() => broadcast(': beat\n\n'), HEARTBEAT_MS)
   heartbeat.unref()
+  const look = setInterval(() => void tellFigures(), LOOK_MS)
+  look.unref()
+  let told = ''
+
+  /** Repair and scrub go on without any change of health: they are looked at. */
+  async function tellFigures(): Promise<void> {
+    if (listeners.size === 0) return
+    const nodes = await store.nodesWithDisk()
+    const now = JSON.stringify(nodes.map(({ latencyMs, freeBytes, ...rest }) => rest))
+    if (now !== told) broadcast(eventOf(nodes))
+    told = now
+  }
 
   function broadcast(text: string): void {
     for (const response of listeners) {
@@ -146,6 +164,7 @@ function createEvents(store: Store) {
     close(): void {
       stop()
       clearInterval(heartbeat)
+      clearInterval(look)
       for (const response of listeners) response.end()
     },
   }

@@ -1,7 +1,7 @@
 // The shapes of what HTTP takes and gives, once: they validate, they write JSON, and they become
 // /openapi.json. Knows nothing of how anything is done.
 import { Type } from 'typebox'
-import type { FileDescription, FileInfo, Listing, NodeState } from '../dfs/store.ts'
+import type { FileDescription, FileInfo, Listing } from '../dfs/store.ts'
 
 const nodeNames = Type.Array(Type.String(), { description: 'Names of nodes, e.g. DFS3.' })
 const partNumbers = Type.Array(Type.Integer({ minimum: 1, maximum: 4 }))
@@ -80,23 +80,6 @@ export const descriptionSchema = Type.Object({
 
 export const uploadedSchema = Type.Object({ files: Type.Array(fileSchema) })
 
-export const nodesSchema = Type.Object({
-  nodes: Type.Array(
-    Type.Object({
-      name: Type.String(),
-      address: Type.String(),
-      health: Type.String({ enum: ['up', 'connecting', 'down'] }),
-      since: Type.String({ format: 'date-time' }),
-      latencyMs: Type.Optional(Type.Number()),
-      full: Type.Optional(Type.Boolean()),
-      reason: Type.Optional(Type.String()),
-      freeBytes: Type.Optional(Type.Integer()),
-      storedBytes: Type.Optional(Type.Integer()),
-      started: Type.Optional(Type.String({ format: 'date-time' })),
-    }),
-  ),
-})
-
 export const credentialsSchema = Type.Object({
   user: Type.String({ maxLength: 1024 }),
   password: Type.String({ maxLength: 4096 }),
@@ -168,15 +151,4 @@ export function descriptionJson(description: FileDescription) {
     nodes: copies.map(({ node, isHere }) => ({ node, here: isHere })),
   }))
   return { ...fileJson(description), x, first, rows, rowBytes, parts }
-}
-
-export function nodesJson(nodes: NodeState[]) {
-  return {
-    nodes: nodes.map(({ sinceMs, startedMs, isFull, ...rest }) => ({
-      ...rest,
-      since: new Date(sinceMs).toISOString(),
-      ...(isFull === undefined ? {} : { full: isFull }),
-      ...(startedMs === undefined ? {} : { started: new Date(startedMs).toISOString() }),
-    })),
-  }
 }

@@ -7,6 +7,7 @@ import {
   copiesWord,
   countText,
   downSentence,
+  durationText,
   errorLines,
   exitCodeOf,
   localError,
@@ -29,6 +30,14 @@ test('sizes are decimal, and the same as on the page', () => {
 test('times are local and short', () => {
   assert.equal(timeText(new Date(2026, 10, 2, 9, 6).getTime()), '2026-11-02 09:06')
   assert.equal(timeText(Number.NaN), '-')
+})
+
+test('a duration is told in one unit', () => {
+  assert.equal(durationText(400), '1 s')
+  assert.equal(durationText(89_000), '89 s')
+  assert.equal(durationText(240_000), '4 min')
+  assert.equal(durationText(3 * 3_600_000), '3 h')
+  assert.equal(durationText(29.6 * 86_400_000), '30 days')
 })
 
 test('a name cannot move the cursor, break a line or turn the reading direction', () => {
