@@ -49,6 +49,7 @@ export function createAccounts(catalog: Catalog, node: number) {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
   }
+  let generation = 0
   const find = (user: string, state: number) => statements.get.get(user, state) as Row | undefined
 
   /** The record that is in force. @throws DfsError ACCOUNT_UNKNOWN */
@@ -61,7 +62,13 @@ export function createAccounts(catalog: Catalog, node: number) {
   function put(account: AccountRecord, state: number): void {
     const { user, change, salt, rounds, storedKeys, wrappedKey } = account
     const facts = [change, salt, rounds, Buffer.concat(storedKeys), wrappedKey]
+    generation++
     statements.put.run(user, state, ...facts, Date.now(), catalog.nextChange())
+  }
+
+  function remove(user: string, state: number): void {
+    generation++
+    statements.remove.run(user, state)
   }
 
   /** @throws DfsError STALE_VERSION, BUSY */
@@ -94,21 +101,21 @@ export function createAccounts(catalog: Catalog, node: number) {
       throw new DfsError('ACCOUNT_UNKNOWN', 'No such change of this account is prepared.')
     }
     put(recordOf(pending), State.committed)
-    statements.remove.run(user, State.prepared)
+    remove(user, State.prepared)
   }
 
   function applyAbort(user: string, change: number): void {
-    if (find(user, State.prepared)?.change === change) statements.remove.run(user, State.prepared)
+    if (find(user, State.prepared)?.change === change) remove(user, State.prepared)
   }
 
   /** From now on nobody can act as the user; the name stays taken until `applyForget`. */
   function applyRemove(user: string): boolean {
-    statements.remove.run(user, State.prepared)
+    remove(user, State.prepared)
     const committed = find(user, State.committed)
     if (committed === undefined) return find(user, State.removed) !== undefined
     put(recordOf(committed), State.removed)
     bury(user, committed.change)
-    statements.remove.run(user, State.committed)
+    remove(user, State.committed)
     return true
   }
 
@@ -154,7 +161,9 @@ export function createAccounts(catalog: Catalog, node: number) {
     applyRemove,
     toldSince,
     applyTold,
-    applyForget: (user: string) => void statements.remove.run(user, State.removed),
+    applyForget: (user: string) => remove(user, State.removed),
+    /** Another number after each change of any account: what was read before may be wrong. */
+    generation: () => generation,
     /** The StoredKey of this node. */
     storedKeyOf: (user: string) => {
       const row = statements.key.get(user) as Pick<Row, 'stored_keys'> | undefined

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { DfsConf } from '@fourfold/conf'
+import { createAcceptor } from './accepted-socket.ts'
 import { createAccounts } from './accounts.ts'
 import { createCommands, type Services, type Traffic } from './commands/table.ts'
 import { Connection } from './connection.ts'
@@ -208,12 +209,15 @@ function accept(parts: {
   }
   const shared = { node, epoch: folder.epoch, commands, proofCheck, throttle, limits, traffic, log }
 
+  const accepting = createAcceptor()
+
   server.maxConnections = conf.limits.connections + REFUSED_CONNECTIONS
-  server.on(isTls(conf) ? 'secureConnection' : 'connection', (socket: Socket) => {
-    const connection = new Connection({ ...shared, socket })
+  server.on(isTls(conf) ? 'secureConnection' : 'connection', (raw: Socket) => {
+    const accepted = accepting(raw)
+    const connection = new Connection({ ...shared, accepted })
     const isTooMany = connections.size >= conf.limits.connections
     connections.add(connection)
-    socket.on('close', () => connections.delete(connection))
+    accepted.socket.on('close', () => connections.delete(connection))
     if (!isTooMany) connection.greet()
     else
       connection.refuse(new DfsError('TOO_MANY_CONNECTIONS', 'This node has no connection free.'))
@@ -237,7 +241,8 @@ async function stop(parts: {
 
 function newServer(conf: DfsConf): Server {
   // Half-open: a client may end its side after the last request and still read the answers.
-  const basics = { allowHalfOpen: true }
+  // Paused: no byte is read before the acceptor has its way of reading in place.
+  const basics = { allowHalfOpen: true, pauseOnConnect: true }
   if (!isTls(conf)) return createServer(basics)
   try {
     const [cert, key] = [readFileSync(conf.tls.cert_file!), readFileSync(conf.tls.key_file!)]

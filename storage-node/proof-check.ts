@@ -1,5 +1,7 @@
 // Decides whether a request may run: the right kind of prover, a fresh counter, a proof that holds.
 // Looks at heads only, before any body is taken; knows no command beyond its audience.
+import { createSecretKey } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { AccountBook } from './accounts.ts'
 import {
   type Audience,
@@ -10,7 +12,9 @@ import {
   foldUsername,
   KEY_BYTES,
   type Proof,
+  type ProofKey,
   type Prover,
+  proofKeyOf,
   verifyClusterProof,
   verifyUserProof,
 } from './protocol/index.ts'
@@ -20,6 +24,8 @@ import { pairOf, type Throttle } from './throttle.ts'
  * Users whose proofs held on one connection; beyond this number they are forgotten and prove again.
  */
 const MAX_KNOWN_USERS = 10_000
+/** Users whose keys are kept ready; the one longest unused goes first. */
+const MAX_READY_KEYS = 10_000
 
 /** What one connection has proved so far. */
 export interface Session {
@@ -51,13 +57,30 @@ export type ProofCheck = (audience: Audience, head: FrameHead, session: Session)
  */
 export function createProofCheck(options: ProofCheckOptions): ProofCheck {
   const { node, clusterKey, accounts, throttle } = options
+  const clusterMac = createSecretKey(clusterKey)
+  const ready = new LRUCache<string, { key: ProofKey; isKnown: boolean }>({ max: MAX_READY_KEYS })
+  let generation = accounts.generation()
+
+  /**
+   * The key to check a user's proof against. Users that do not exist are kept like those that do,
+   * and both keys are made, so that no time tells them apart.
+   */
+  function keyOf(user: string): { key: ProofKey; isKnown: boolean } {
+    if (generation !== accounts.generation()) ready.clear()
+    generation = accounts.generation()
+    const known = ready.get(user)
+    if (known !== undefined) return known
+    const fake = fakeStoredKey(clusterKey, user)
+    const stored = accounts.storedKeyOf(user)
+    const found = { key: proofKeyOf(stored ?? fake), isKnown: stored !== undefined }
+    ready.set(user, found)
+    return found
+  }
 
   function holds(proof: Proof, message: Buffer): boolean {
-    if (proof.by === 'cluster') return verifyClusterProof(clusterKey, proof.clientProof, message)
-    // Both are always made, so that an unknown user costs the same time as a known one.
-    const fake = fakeStoredKey(clusterKey, proof.user)
-    const stored = accounts.storedKeyOf(proof.user)
-    return verifyUserProof(stored ?? fake, proof.clientProof, message) && stored !== undefined
+    if (proof.by === 'cluster') return verifyClusterProof(clusterMac, proof.clientProof, message)
+    const { key, isKnown } = keyOf(proof.user)
+    return verifyUserProof(key, proof.clientProof, message) && isKnown
   }
 
   return (audience, head, session) => {

@@ -9,7 +9,7 @@ export interface Identity {
   readonly user: string
   /** One ClientKey for each node and the StoredKey made from it, node 0..3. */
   readonly clientKeys: readonly Buffer[]
-  readonly storedKeys: readonly Buffer[]
+  readonly storedKeys: readonly KeyObject[]
   /** Makes file ids from names. */
   readonly nameKey: KeyObject
   /** Seals and opens descriptions. */
@@ -29,7 +29,7 @@ export function createIdentity(options: {
   return {
     user,
     clientKeys,
-    storedKeys: clientKeys.map((key) => storedKey(key)),
+    storedKeys: clientKeys.map((key) => createSecretKey(storedKey(key))),
     userKey,
     ...fileKeysOf(userKey),
   }

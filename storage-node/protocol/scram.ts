@@ -1,7 +1,14 @@
 // Who proves what to whom: SCRAM-SHA-256 arithmetic (RFC 5802 section 3, RFC 7677), one ClientKey
 // for each node, and the proof that every command carries. Pure functions over bytes; no sockets,
 // no storage.
-import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
+import {
+  createHmac,
+  createSecretKey,
+  hash,
+  type KeyObject,
+  pbkdf2,
+  timingSafeEqual,
+} from 'node:crypto'
 import { promisify } from 'node:util'
 
 /** Bytes of SHA-256, and so of every key, nonce and proof here. */
@@ -10,6 +17,18 @@ export const SALT_BYTES = 16
 
 /** Why a proof was made: by a user's ClientKey, or by the operator's cluster key. */
 export type Prover = 'user' | 'cluster'
+
+/**
+ * A key of an HMAC. As raw bytes it is made into a KeyObject at every use, which costs five times
+ * the HMAC itself: whoever proves or checks often keeps KeyObjects.
+ */
+export type MacKey = Uint8Array | KeyObject
+
+/** A StoredKey, ready to check many proofs against. */
+export interface ProofKey {
+  readonly bytes: Uint8Array
+  readonly mac: KeyObject
+}
 
 export interface ProofContext {
   /** The node that is asked, 1..4; binds the proof to it. */
@@ -50,7 +69,11 @@ export function clientKey(salted: Uint8Array, node: number): Buffer {
 
 /** RFC 5802 `StoredKey := H(ClientKey)`. */
 export function storedKey(key: Uint8Array): Buffer {
-  return createHash('sha256').update(key).digest()
+  return hash('sha256', key, 'buffer')
+}
+
+export function proofKeyOf(stored: Uint8Array): ProofKey {
+  return { bytes: stored, mac: createSecretKey(stored) }
 }
 
 /** The key that wraps the user key: `HMAC(SaltedPassword, "Key Encryption Key")`. */
@@ -70,32 +93,24 @@ export function authMessage(context: ProofContext): Buffer {
 }
 
 /** RFC 5802 `ClientProof := ClientKey XOR HMAC(StoredKey, AuthMessage)`: what a user sends. */
-export function userProof(key: Uint8Array, stored: Uint8Array, message: Uint8Array): Buffer {
+export function userProof(key: Uint8Array, stored: MacKey, message: Uint8Array): Buffer {
   return xor(key, hmac(stored, message))
 }
 
 /** Whether `proof` shows the ClientKey behind `stored`; takes the same time whatever the answer. */
-export function verifyUserProof(
-  stored: Uint8Array,
-  proof: Uint8Array,
-  message: Uint8Array,
-): boolean {
+export function verifyUserProof(stored: ProofKey, proof: Uint8Array, message: Uint8Array): boolean {
   if (proof.length !== KEY_BYTES) return false
-  const shown = xor(proof, hmac(stored, message))
-  return timingSafeEqual(storedKey(shown), stored)
+  const shown = xor(proof, hmac(stored.mac, message))
+  return timingSafeEqual(storedKey(shown), stored.bytes)
 }
 
 /** What the operator or a peer sends: `HMAC(cluster key, AuthMessage)`. */
-export function clusterProof(key: Uint8Array, message: Uint8Array): Buffer {
+export function clusterProof(key: MacKey, message: Uint8Array): Buffer {
   return hmac(key, message)
 }
 
 /** Whether `proof` was made with `key`; takes the same time whatever the answer. */
-export function verifyClusterProof(
-  key: Uint8Array,
-  proof: Uint8Array,
-  message: Uint8Array,
-): boolean {
+export function verifyClusterProof(key: MacKey, proof: Uint8Array, message: Uint8Array): boolean {
   return proof.length === KEY_BYTES && timingSafeEqual(proof, clusterProof(key, message))
 }
 
@@ -126,7 +141,7 @@ export function peerProof(
 const PEER_LABEL = Buffer.from('fourfold peer 1')
 const PROOF_LABEL = Buffer.from('fourfold proof 1')
 
-function hmac(key: Uint8Array, ...parts: Uint8Array[]): Buffer {
+function hmac(key: MacKey, ...parts: Uint8Array[]): Buffer {
   const mac = createHmac('sha256', key)
   for (const part of parts) mac.update(part)
   return mac.digest()

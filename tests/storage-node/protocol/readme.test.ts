@@ -27,6 +27,7 @@ import {
   lanesOfNode,
   pieceBytes,
   pieceOffset,
+  proofKeyOf,
   rotationOf,
   saltedPassword,
   storedKey,
@@ -89,7 +90,7 @@ test('the example of a proof comes from the keys, and verifies', () => {
   const signature = createHmac('sha256', stored).update(message).digest()
   assert.deepEqual(signature, proof.bytes('signature'))
   assert.deepEqual(userProof(keys.bytes('ClientKey'), stored, message), proof.bytes('ClientProof'))
-  assert.equal(verifyUserProof(stored, proof.bytes('ClientProof'), message), true)
+  assert.equal(verifyUserProof(proofKeyOf(stored), proof.bytes('ClientProof'), message), true)
   const header = { op: 'lookup', file: keys.bytes('file id'), withParts: true }
   assert.deepEqual(Buffer.from(encodeHeader(header)), proof.bytes('header'))
 })
