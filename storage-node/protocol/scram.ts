@@ -72,6 +72,7 @@ export function storedKey(key: Uint8Array): Buffer {
   return hash('sha256', key, 'buffer')
 }
 
+/** A StoredKey (32 bytes) made ready to check proofs against. */
 export function proofKeyOf(stored: Uint8Array): ProofKey {
   return { bytes: stored, mac: createSecretKey(stored) }
 }
