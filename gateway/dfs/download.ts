@@ -2,7 +2,7 @@
 // over the live nodes, opened, and handed on. A reader gets right bytes or an error, never wrong
 // ones.
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { DfsError, NODE_COUNT, rowCount } from '@fourfold/storage-node/protocol'
+import { DfsError, NODE_COUNT } from '@fourfold/storage-node/protocol'
 import type { Cluster } from './cluster.ts'
 import { attemptOfRow } from './description.ts'
 import type { Gate } from './gate.ts'
@@ -12,6 +12,7 @@ import { Lease } from './lease.ts'
 import { type FoundFile, lookupExisting, requireReadable } from './lookup.ts'
 import { openRow } from './row.ts'
 import { RowAssembly } from './row-assembly.ts'
+import { rowRuns, slicesOf } from './row-runs.ts'
 import type { ByteRange, Download, DownloadRequest } from './store.ts'
 import { openFromTwins } from './twins.ts'
 
@@ -41,13 +42,13 @@ export async function download(
   for (let tries = 1; ; tries++) {
     const { cluster, identity } = context
     const found = await lookupExisting(cluster, identity, { ...request, withParts: true })
-    const range = request.choose?.(found.info) ?? 'all'
-    if (range === 'nothing') return { file: found.info, range, content: noContent() }
+    const selection = request.choose?.(found.info) ?? 'all'
+    if (selection === 'nothing') return { file: found.info, selection, content: noContent() }
     requireReadable(found.info)
-    const rows = plainContent(context, { found, range, signal: request.signal })
+    const rows = plainContent(context, { found, selection, signal: request.signal })
     try {
       const first = await rows.next()
-      return { file: found.info, range, content: resumed(first, rows) }
+      return { file: found.info, selection, content: resumed(first, rows) }
     } catch (error) {
       const isGone = error instanceof DfsError && error.code === 'FILE_NOT_FOUND'
       if (!isGone || tries === MAX_TRIES) throw error
@@ -57,35 +58,33 @@ export async function download(
 
 interface ContentRequest {
   found: FoundFile
-  range: ByteRange | 'all'
+  selection: readonly ByteRange[] | 'all'
   signal: AbortSignal | undefined
 }
 
-/** The plaintext of the range, row by row. Each buffer is taken back when the next is asked for. */
+/** The plaintext of the ranges, row by row. A buffer is taken back when the next is asked for. */
 async function* plainContent(
   context: DownloadContext,
   request: ContentRequest,
 ): AsyncGenerator<Buffer> {
-  const { found, range } = request
-  const { size, rowBytes } = found.description
-  const from = range === 'all' ? 0 : range.from
-  const end = range === 'all' ? size : range.to + 1
-  const fromRow = Math.floor(from / rowBytes)
-  const toRow = range === 'all' ? rowCount(size, rowBytes) : Math.floor(range.to / rowBytes) + 1
+  const { found, selection, signal } = request
   const opener = createOpener(context, found)
-  for await (const { row, sealed } of sealedRows(context, { ...request, fromRow, toRow })) {
-    const plain = await opener(row, sealed)
-    const lease = new Lease(plain, 1)
-    try {
-      const rowStart = row * rowBytes
-      yield plain.subarray(Math.max(0, from - rowStart), Math.min(plain.length, end - rowStart))
-    } finally {
-      lease.release()
+  for (const { fromRow, toRow, ranges } of rowRuns(selection, found.description)) {
+    for await (const { row, sealed } of sealedRows(context, { found, signal, fromRow, toRow })) {
+      const plain = await opener(row, sealed)
+      const lease = new Lease(plain, 1)
+      try {
+        yield* slicesOf(plain, row * found.description.rowBytes, ranges)
+      } finally {
+        lease.release()
+      }
     }
   }
 }
 
-interface SealedRequest extends ContentRequest {
+interface SealedRequest {
+  found: FoundFile
+  signal: AbortSignal | undefined
   fromRow: number
   toRow: number
 }

@@ -118,18 +118,21 @@ export interface ByteRange {
   to: number
 }
 
+/** What a download takes of a file: ranges inside it, in the order in which they are sent. */
+export type Selection = readonly ByteRange[] | 'all' | 'nothing'
+
 export interface DownloadRequest {
   name: string
   /**
    * Decides what to send once the file is known (for conditional and range requests). Default: all.
    */
-  choose?: (file: FileInfo) => ByteRange | 'all' | 'nothing'
+  choose?: (file: FileInfo) => Selection
   signal?: AbortSignal
 }
 
 export interface Download {
   file: FileInfo
-  range: ByteRange | 'all' | 'nothing'
+  selection: Selection
   /**
    * The plaintext. Fails with DfsError when it cannot be made whole; leaving the loop frees all.
    * A chunk is valid only until the next one is asked for: copy what outlives that.

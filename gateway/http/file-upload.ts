@@ -5,12 +5,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Store, UploadRequest, UploadResult } from '../dfs/store.ts'
 import { identityOf } from './auth.ts'
 import { writeCondition } from './conditions.ts'
+import { bodyDigests, checkedSource } from './digest-fields.ts'
 import { bodyEnded, readBody, withSource } from './request-body.ts'
 import { abortOnClose } from './response-body.ts'
 import { isMediaType } from './served-file.ts'
 import { askForBody } from './server.ts'
-
-const MD5_BYTES = 16
 
 export interface PutOptions {
   store: Store
@@ -32,14 +31,15 @@ export async function storeBody(
   const condition = await writeCondition(headers, () => statOrNothing())
   const upload: Omit<UploadRequest, 'source'> = { name, signal, isSourceOwned: true }
   const sizeBytes = declaredSize(headers['content-length'], headers['transfer-encoding'])
-  const md5 = contentMd5(headers['content-md5'])
+  const { md5, digests } = bodyDigests(headers)
   const type = mediaTypeOf(headers['content-type'])
   if (sizeBytes !== undefined) upload.sizeBytes = sizeBytes
   if (md5 !== undefined) upload.md5 = md5
   if (type !== undefined) upload.type = type
   if (condition !== undefined) upload.condition = condition
   const onStart = () => askForBody(request, reply)
-  const body = readBody(request.raw, { stallTimeoutMs, toError: bodyEnded, onStart })
+  const bytes = readBody(request.raw, { stallTimeoutMs, toError: bodyEnded, onStart })
+  const body = digests.length === 0 ? bytes : checkedSource(bytes, digests)
   return await withSource(body, (source) => store.upload(identity, { ...upload, source }))
 
   async function statOrNothing() {
@@ -64,18 +64,6 @@ export function mediaTypeOf(header: string | undefined): string | undefined {
     throw new DfsError('BAD_REQUEST', message)
   }
   return type
-}
-
-/** RFC 1864: base64 of the 16 bytes. @throws DfsError BAD_REQUEST */
-export function contentMd5(header: string | string[] | undefined): Buffer | undefined {
-  if (header === undefined) return undefined
-  const text = String(header).trim()
-  const bytes = Buffer.from(text, 'base64')
-  if (!/^[A-Za-z0-9+/]{22}==$/.test(text) || bytes.length !== MD5_BYTES) {
-    const message = 'Content-MD5 is not the base64 of the 16 bytes of an MD5 (RFC 1864).'
-    throw new DfsError('BAD_REQUEST', message)
-  }
-  return bytes
 }
 
 function declaredSize(length: string | undefined, coding: string | undefined): number | undefined {

@@ -48,6 +48,20 @@ const bytesOrDescription = {
   },
 }
 
+const partOfFile = {
+  description: 'The bytes of one range, or several with their places.',
+  content: {
+    'application/octet-stream': { schema: Type.String({ format: 'binary' }) },
+    'multipart/byteranges': { schema: Type.String({ format: 'binary' }) },
+  },
+}
+
+const READ_DESCRIPTION = [
+  'Understood: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Range (up to 32',
+  'ranges, in order but for two, with at most two overlaps; others are answered with the whole',
+  'file), If-Range, Want-Repr-Digest and Want-Content-Digest (md5). The ETag is the MD5 in quotes.',
+].join(' ')
+
 export interface FileOptions {
   store: Store
   views: Views
@@ -116,8 +130,14 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
     url: `${PREFIX}*`,
     schema: {
       summary: 'The bytes of a file; conditional and range requests as in RFC 9110.',
+      description: READ_DESCRIPTION,
       querystring: fileQuerySchema,
-      response: { 200: bytesOrDescription, ...problemResponses },
+      response: {
+        200: bytesOrDescription,
+        206: partOfFile,
+        304: { description: 'The file is the one that the request names.' },
+        ...problemResponses,
+      },
     },
     async handler(request, reply) {
       const name = nameFromTarget(request.raw.url ?? '', PREFIX)
@@ -169,6 +189,9 @@ function putRoute(
       config: { isStreamed: true },
       schema: {
         summary: 'Store the body as a file.',
+        description:
+          'Understood: If-Match, If-None-Match, If-Unmodified-Since, and to check what arrives ' +
+          'Content-MD5, Content-Digest and Repr-Digest (sha-512, sha-256, sha, md5).',
         response: { 200: fileSchema, 201: fileSchema, ...problemResponses },
       },
     },

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test'
 import { call } from '../gateway/http/client.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { md5Hex, ROW, seededBytes } from '../support/content.ts'
+import { rangeParts } from '../support/multipart.ts'
 import { nodeStatus, whenGatewaySees } from '../support/watching.ts'
 
 const TAG_BYTES = 16
@@ -125,6 +126,30 @@ test('a range moves the rows that it touches and no more', async () => {
   for (const [from, to, rows, bytes = rows * sealedBytes(ROW)] of ranges) {
     const { total } = await moved(() => download(LARGE_BYTES, [from, to]))
     assert.equal(total, bytes, `bytes ${from} to ${to}`)
+  }
+})
+
+test('several ranges in one request move each row that they touch once', async () => {
+  const content = contentOf(LARGE_BYTES)
+  const at = (row: number, offset = 0) => [row * ROW + offset, row * ROW + offset + 9] as const
+  const cases: [ranges: (readonly [from: number, to: number])[], rows: number][] = [
+    [[at(0), at(0, 500)], 1],
+    [[at(0), at(1)], 2],
+    [[at(0), at(5)], 2],
+    [[at(5), at(0)], 2],
+    [[at(0, ROW - 5), at(5, 3)], 3],
+    [[at(2), at(2, 200), at(2, 400), at(4), at(4, 200)], 2],
+  ]
+  for (const [ranges, rows] of cases) {
+    const header = `bytes=${ranges.map(([from, to]) => `${from}-${to}`).join()}`
+    const { total } = await moved(async () => {
+      const answer = await call(`${url}/files/${LARGE_BYTES}`, { headers: { range: header } })
+      const parts = rangeParts(answer.headers['content-type']!, answer.body)
+      assert.equal(parts.length, ranges.length)
+      for (const { from, to, bytes } of parts)
+        assert.ok(bytes.equals(content.subarray(from, to + 1)), header)
+    })
+    assert.equal(total, rows * sealedBytes(ROW), header)
   }
 })
 

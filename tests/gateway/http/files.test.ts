@@ -98,7 +98,7 @@ test('a file that may be shown is inline, and with ?download an attachment', asy
   assert.match((await get('x.txt?download')).headers['content-disposition']!, /^attachment/)
 })
 
-test('one range is answered 206 with just those bytes; several ranges and nonsense with the whole', async () => {
+test('one range is answered 206 with just those bytes; nonsense with the whole', async () => {
   const bytes = randomBytes(2_500_000)
   await have('ranged', bytes)
   for (const [range, from, to] of [
@@ -114,7 +114,7 @@ test('one range is answered 206 with just those bytes; several ranges and nonsen
     assert.equal(part.headers['content-length'], String(to - from + 1))
     assert.ok(part.body.equals(bytes.subarray(from, to + 1)), range)
   }
-  for (const range of ['bytes=0-1,5-6', 'bytes=-5--3', 'bytes=9-2', 'rows=1-2']) {
+  for (const range of ['bytes=-5--3', 'bytes=9-2', 'rows=1-2']) {
     const whole = await get('ranged', { range })
     assert.equal(whole.status, 200, range)
     assert.ok(whole.body.equals(bytes))
