@@ -96,6 +96,23 @@ END;
 PRAGMA user_version = ${FORMAT};
 `
 
+/** What came later, and needs no other format: a folder without it gets it when it is opened. */
+const ADDED_TABLES = `
+CREATE TABLE IF NOT EXISTS moves (
+  user           TEXT NOT NULL, -- with file and version: a prepared entry
+  file           BLOB NOT NULL,
+  version        BLOB NOT NULL,
+  source         BLOB NOT NULL, -- the file that this version of ends with the entry's commit
+  source_version BLOB NOT NULL,
+  since_ms       INTEGER NOT NULL,
+  PRIMARY KEY (user, file, version)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS moves_by_source ON moves (user, source);
+CREATE TRIGGER IF NOT EXISTS move_dropped AFTER DELETE ON entries WHEN OLD.state = 0 BEGIN
+  DELETE FROM moves WHERE user = OLD.user AND file = OLD.file AND version = OLD.version;
+END;
+`
+
 export interface Catalog {
   database: DatabaseSync
   /** The only way to write. */
@@ -144,12 +161,12 @@ function lockDatabase(database: DatabaseSync): void {
 
 function makeTables(database: DatabaseSync): void {
   const found = database.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (found.user_version === FORMAT) return
-  if (found.user_version !== 0) {
+  if (found.user_version !== 0 && found.user_version !== FORMAT) {
     const message = `The catalog is of format ${found.user_version}; this release reads ${FORMAT}.`
     throw new DfsError('FOLDER_FOREIGN', message)
   }
-  database.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT`)
+  const tables = found.user_version === 0 ? TABLES : ''
+  database.exec(`BEGIN IMMEDIATE; ${tables} ${ADDED_TABLES} COMMIT`)
 }
 
 function catalogOf(database: DatabaseSync): Catalog {

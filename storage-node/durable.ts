@@ -1,6 +1,6 @@
 // Bytes that must survive a power cut: whole writes, syncs of files and folders, durable renames.
 // Knows nothing of parts or catalogs; every caller acknowledges only after these have returned.
-import { close, fdatasync, fsync, open, rename, unlink, writeSync } from 'node:fs'
+import { close, fdatasync, fsync, link, open, rename, unlink, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { DfsError } from './protocol/index.ts'
 
@@ -8,6 +8,7 @@ const openAsync = promisify(open)
 const closeAsync = promisify(close)
 const fsyncAsync = promisify(fsync)
 const fdatasyncAsync = promisify(fdatasync)
+const linkAsync = promisify(link)
 const renameAsync = promisify(rename)
 const unlinkAsync = promisify(unlink)
 
@@ -40,6 +41,12 @@ export async function syncFolder(path: string): Promise<void> {
 
 export async function moveFile(from: string, to: string): Promise<void> {
   await renameAsync(from, to)
+}
+
+/** Gives a file a second name; what has that name already loses it. No byte is copied. */
+export async function linkFile(from: string, to: string): Promise<void> {
+  await removeFile(to)
+  await linkAsync(from, to)
 }
 
 /** Removes a file; one that is gone already is no error. */

@@ -7,6 +7,7 @@ import {
   type EntryRow,
   type EntryTable,
   isNewer,
+  type MoveSource,
   type NewEntry,
   partsIn,
   State,
@@ -50,7 +51,7 @@ export interface PartPlace extends StoredPart {
 export type EntryBook = ReturnType<typeof createEntries>
 
 export function createEntries(catalog: Catalog, table: EntryTable) {
-  const { rowsOf, find: findRow, partOf, insert, removeOlder, removeRow } = table
+  const { rowsOf, find: findRow, partOf, insert, removeRow } = table
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
     since: sql('SELECT * FROM entries WHERE user = ? AND change > ? ORDER BY change LIMIT ?'),
@@ -74,11 +75,15 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
       .map(entryOf)
   }
 
+  /** The parts of an entry that are held here. */
+  function partsOf(row: EntryRow): StoredPart[] {
+    return partsIn(row.parts).flatMap((part) => partOf(row, part) ?? [])
+  }
+
   /** The parts of the newest committed version where they are in the catalog; else none. */
   function inlineParts(user: string, file: Uint8Array): StoredPart[] {
     const row = rowsOf(user, file).find(({ state }) => state === State.committed)
-    if (row === undefined || row.key !== null) return []
-    return partsIn(row.parts).flatMap((part) => partOf(row, part) ?? [])
+    return row === undefined || row.key !== null ? [] : partsOf(row)
   }
 
   /**
@@ -120,13 +125,43 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     }
     const committed = rows.find(({ state }) => state === State.committed)
     requireCondition(condition, committed)
-    if (condition !== undefined) requireUncontested(rows)
+    if (condition !== undefined) requireUncontested(name, rows)
     return committed !== undefined
   }
 
-  /** Adds a prepared entry, after `checkPrepare` in the same write. */
-  function applyPrepare(entry: NewEntry): void {
+  /** Whether a version of the file, or a move of it to another name, is prepared and undecided. */
+  function isContested({ user, file }: VersionName, rows: readonly EntryRow[]): boolean {
+    const prepared = rows.filter(({ state }) => state === State.prepared)
+    const since = [...prepared.map(({ since_ms }) => since_ms), ...table.movesFrom(user, file)]
+    return since.some((sinceMs) => Date.now() - sinceMs < PENDING_MS)
+  }
+
+  function requireUncontested(name: VersionName, rows: readonly EntryRow[]): void {
+    if (!isContested(name, rows)) return
+    throw new DfsError('PRECONDITION_FAILED', 'Another version of the file is being written.')
+  }
+
+  /**
+   * The entry of the version that is to be moved: the file as it is, and nothing else under way.
+   * @throws DfsError FILE_NOT_FOUND, BUSY
+   */
+  function requireMovable(name: VersionName): EntryRow {
+    const rows = rowsOf(name.user, name.file)
+    const decided = rows.find(({ state }) => state !== State.prepared)
+    const isNewest =
+      decided?.state === State.committed && compareVersions(decided.version, name.version) === 0
+    if (!isNewest) throw unknownVersion()
+    if (!isContested(name, rows)) return decided
+    throw new DfsError('BUSY', 'The file that is to be moved is being written or moved.')
+  }
+
+  /**
+   * Adds a prepared entry, after `checkPrepare` in the same write; where it is a move, after
+   * `requireMovable` too.
+   */
+  function applyPrepare(entry: NewEntry, move?: MoveSource): void {
     insert(entry, State.prepared)
+    if (move !== undefined) table.insertMove(entry, move)
   }
 
   /** Makes a prepared version the file. Repeating it is safe. @throws DfsError FILE_NOT_FOUND */
@@ -139,8 +174,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     if (row === undefined && isSuperseded) return []
     if (row === undefined || row.state === State.deleted) throw unknownVersion()
     if (row.state === State.committed) return []
-    table.decide(row.id, State.committed)
-    return removeOlder(rows, name.version)
+    return table.commit(row, rows)
   }
 
   /**
@@ -175,11 +209,8 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     const committed = decided.find(({ state }) => state === State.committed)
     requireCondition(condition, committed)
     // What is being written may be committed on another node already: not what the condition says.
-    if (condition !== undefined) requireUncontested(rows)
-    const doomed = removeOlder(rows, name.version)
-    const nothing = { x: 0, first: 0, rows: 0, key: null, parts: [], sealed: new Uint8Array() }
-    insert({ ...name, ...nothing }, State.deleted)
-    return { existed: committed !== undefined, doomed }
+    if (condition !== undefined) requireUncontested(name, rows)
+    return { existed: committed !== undefined, doomed: table.bury(name) }
   }
 
   /** Removes up to `limit` entries of a user who is no more; answers none when nothing is left. */
@@ -194,6 +225,8 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     changedSince,
     placeOf,
     checkPrepare,
+    requireMovable,
+    partsOf,
     applyPrepare,
     applyCommit,
     applyAbort,
@@ -221,14 +254,6 @@ function requireCondition(condition: Condition, committed: EntryRow | undefined)
       ? committed === undefined
       : committed !== undefined && compareVersions(committed.version, condition) === 0
   if (!isMet) throw new DfsError('PRECONDITION_FAILED', 'The file is not what the request expects.')
-}
-
-function requireUncontested(rows: readonly EntryRow[]): void {
-  const isContested = rows.some(({ state, since_ms }) => {
-    return state === State.prepared && Date.now() - since_ms < PENDING_MS
-  })
-  if (!isContested) return
-  throw new DfsError('PRECONDITION_FAILED', 'Another version of the file is being written.')
 }
 
 function staleVersion(newest: Uint8Array): DfsError {

@@ -3,7 +3,7 @@
 // prepared ones. What a change means to clients and peers, entries.ts and peer-entries.ts say.
 // Functions that write run inside `catalog.write`; nothing here touches part files.
 import type { Catalog } from './catalog.ts'
-import { compareVersions } from './protocol/index.ts'
+import { compareVersions, versionAfter } from './protocol/index.ts'
 
 export const State = { prepared: 0, committed: 1, deleted: 2 } as const
 
@@ -34,6 +34,12 @@ export interface NewEntry extends VersionName {
   /** 16 bytes that name the part files; null where the parts are in the catalog. */
   key: Uint8Array | null
   parts: readonly StoredPart[]
+}
+
+/** A version that ends when the entry that moves it is committed. */
+export interface MoveSource {
+  source: Uint8Array
+  sourceVersion: Uint8Array
 }
 
 /** Part files that no entry names any more. */
@@ -81,6 +87,13 @@ export function createEntryTable(catalog: Catalog) {
     ),
     removeParts: sql('DELETE FROM parts WHERE id BETWEEN ? AND ?'),
     hold: sql('UPDATE entries SET parts = ?, key = ?, change = ? WHERE id = ?'),
+    move: sql('SELECT * FROM moves WHERE user = ? AND file = ? AND version = ?'),
+    movesFrom: sql('SELECT since_ms FROM moves WHERE user = ? AND source = ?'),
+    insertMove: sql(
+      `INSERT INTO moves (user, file, version, source, source_version, since_ms)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    endMove: sql('DELETE FROM moves WHERE user = ? AND file = ? AND version = ?'),
     refusal: sql('SELECT 1 FROM refusals WHERE user = ? AND file = ? AND version = ?'),
   }
 
@@ -113,6 +126,46 @@ export function createEntryTable(catalog: Catalog) {
     statements.decide.run(state, catalog.nextChange(), Date.now(), id)
   }
 
+  /** Says of a prepared entry that its commit ends a version of another file. */
+  function insertMove({ user, file, version }: VersionName, move: MoveSource): void {
+    const { source, sourceVersion } = move
+    statements.insertMove.run(user, file, version, source, sourceVersion, Date.now())
+  }
+
+  /**
+   * Makes a prepared version the file, in place of all older `rows`. What it moves here ends in the
+   * same write, and comes after it in the order of changes: there is always one name that opens.
+   */
+  function commit(row: EntryRow, rows: readonly EntryRow[]): Doomed[] {
+    const { user, file, version } = row
+    decide(row.id, State.committed)
+    const doomed = removeOlder(rows, version)
+    const move = statements.move.get(user, file, version) as
+      | { source: Uint8Array; source_version: Uint8Array }
+      | undefined
+    if (move === undefined) return doomed
+    statements.endMove.run(user, file, version)
+    const ended = { user, file: move.source, version: versionAfter(move.source_version) }
+    return [...doomed, ...bury(ended)]
+  }
+
+  /** Puts a tombstone in the place of all older versions, unless what is decided is as new. */
+  function bury(name: VersionName): Doomed[] {
+    const rows = rowsOf(name.user, name.file)
+    const decided = rows.find(({ state }) => state !== State.prepared)
+    if (decided !== undefined && !isNewer(name.version, decided.version)) return []
+    const doomed = removeOlder(rows, name.version)
+    const nothing = { x: 0, first: 0, rows: 0, key: null, parts: [], sealed: new Uint8Array() }
+    insert({ ...name, ...nothing }, State.deleted)
+    return doomed
+  }
+
+  /** When moves of a file to other names were prepared that are not decided; milliseconds. */
+  function movesFrom(user: string, file: Uint8Array): number[] {
+    const rows = statements.movesFrom.all(user, file) as { since_ms: number }[]
+    return rows.map(({ since_ms }) => since_ms)
+  }
+
   function removeOlder(rows: readonly EntryRow[], version: Uint8Array): Doomed[] {
     return rows.filter((row) => isNewer(version, row.version)).flatMap(removeRow)
   }
@@ -139,10 +192,13 @@ export function createEntryTable(catalog: Catalog) {
     statements.hold.run(row.parts & ~bitOf(part), row.key, catalog.nextChange(), row.id)
   }
 
+  function rowsOf(user: string, file: Uint8Array): EntryRow[] {
+    return statements.ofFile.all(user, file) as unknown as EntryRow[]
+  }
+
   return {
     /** All of a file, oldest first. */
-    rowsOf: (user: string, file: Uint8Array) =>
-      statements.ofFile.all(user, file) as unknown as EntryRow[],
+    rowsOf,
     find: ({ user, file, version }: VersionName) =>
       statements.one.get(user, file, version) as EntryRow | undefined,
     findById: (id: number) => statements.byId.get(id) as EntryRow | undefined,
@@ -151,7 +207,10 @@ export function createEntryTable(catalog: Catalog) {
       statements.refusal.get(user, file, version) !== undefined,
     partOf,
     insert,
-    decide,
+    insertMove,
+    movesFrom,
+    commit,
+    bury,
     removeOlder,
     removeRow,
     holdPart,

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { close, fstat, open, read, readdirSync, stat } from 'node:fs'
 import { promisify } from 'node:util'
-import { createFolderSync, moveFile, removeFile, toDiskError } from './durable.ts'
+import { createFolderSync, linkFile, moveFile, removeFile, toDiskError } from './durable.ts'
 import { type Doomed, partsIn, type VersionName } from './entry-table.ts'
 import type { Log } from './log.ts'
 import { DfsError } from './protocol/index.ts'
@@ -86,6 +86,36 @@ export function createPartStore(options: { folder: string; log: Log }) {
     const name = hex(key)
     await Promise.all(files.map(({ path, part }) => moveFile(path, pathOf(name, part))))
     await Promise.all([syncFolder(folderOf(name)), syncFolder(from)])
+  }
+
+  /**
+   * Gives parts of one version to another one too, durably: a second name for each file, whose
+   * bytes stay where they are. `to` must be reserved. Answers the parts whose files are there.
+   * @throws DfsError NO_SPACE, DISK_FAILED
+   */
+  async function share(
+    from: Uint8Array,
+    to: Uint8Array,
+    wanted: readonly number[],
+  ): Promise<number[]> {
+    const [source, target] = [hex(from), hex(to)]
+    const shareOne = async (part: number): Promise<number[]> => {
+      try {
+        await linkFile(pathOf(source, part), pathOf(target, part))
+        return [part]
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+        throw error
+      }
+    }
+    try {
+      const shared = await Promise.all(wanted.map(shareOne))
+      await syncFolder(folderOf(target))
+      return shared.flat()
+    } catch (error) {
+      await remove({ key: to, parts: 15 })
+      throw toDiskError(error, 'sharing a part')
+    }
   }
 
   /**
@@ -178,7 +208,7 @@ export function createPartStore(options: { folder: string; log: Log }) {
     return removedCount
   }
 
-  return { reserve, place, replace, isWhole, remove, discard, openPart, collect, syncFolder }
+  return { reserve, place, share, replace, isWhole, remove, discard, openPart, collect, syncFolder }
 }
 
 /** Names the files of a version without telling user, file or version apart. */

@@ -82,11 +82,10 @@ export function createPeerEntries(options: {
     const known = table.rowsOf(user, file)
     const decided = known.find((row) => row.state !== State.prepared)
     if (decided !== undefined && !isNewer(version, decided.version)) return []
-    const doomed = table.removeOlder(known, version)
     const same = table.find(told)
-    if (same !== undefined && state === 'committed') {
-      table.decide(same.id, State.committed)
-    } else if (same === undefined) {
+    if (same !== undefined && state === 'committed') return table.commit(same, known)
+    const doomed = table.removeOlder(known, version)
+    if (same === undefined) {
       // No part is claimed: they are fetched, and held one by one once they are on the disk.
       const entry = { user, file, version, x, first, rows, sealed, key: null, parts: [] }
       table.insert(entry, state === 'committed' ? State.committed : State.deleted)

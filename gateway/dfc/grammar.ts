@@ -73,6 +73,17 @@ export const verbs = {
     options: {},
     dashAt: [2],
   },
+  mv: {
+    usage: 'OLD NEW [USER PASSWORD]',
+    what: 'Give a file or folder another name; all four nodes must be up.',
+    details: [
+      'A NEW that ends in / is a folder that the file goes into. An OLD that ends in / is a folder:',
+      'all its files get new names, one by one; where that fails, repeating it moves the rest.',
+      'No content is copied. A name that is taken is not replaced without --force.',
+    ],
+    options: { '--force': { what: 'replace files that have the new names' } },
+    dashAt: [3],
+  },
   nodes: {
     usage: '',
     what: 'Show the health of the four nodes.',
@@ -117,6 +128,8 @@ const OTHER_NAMES = new Map<string, VerbName>([
   ['quit', 'exit'],
   ['ls', 'list'],
   ['rm', 'delete'],
+  ['move', 'mv'],
+  ['rename', 'mv'],
   ['h', 'help'],
   ['-help', 'help'],
   ['?', 'help'],

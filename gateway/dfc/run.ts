@@ -14,6 +14,7 @@ const runners: Record<Exclude<VerbName, 'help' | 'exit'>, () => Promise<Run>> = 
   get: async () => (await import('./get.ts')).get,
   list: async () => (await import('./list.ts')).list,
   delete: async () => (await import('./delete.ts')).remove,
+  mv: async () => (await import('./move.ts')).move,
   nodes: async () => (await import('./nodes.ts')).nodes,
   passwd: async () => (await import('./accounts.ts')).passwd,
   user: async () => (await import('./accounts.ts')).user,

@@ -122,14 +122,21 @@ export function createCluster(options: ClusterOptions) {
     for (const node of nodes) void errands.run(node, request)
   }
 
+  /**
+   * `why`: a sentence that says what needs all four nodes.
+   * @throws DfsError NODES_UNAVAILABLE naming the nodes
+   */
+  function requireUp(why: string): void {
+    const nodes = missing()
+    if (nodes.length === 0) return
+    const verb = nodes.length === 1 ? 'is' : 'are'
+    const message = `${joinNames(nodes)} ${verb} not answering. ${why}`
+    throw new DfsError('NODES_UNAVAILABLE', message, { detail: { nodes } })
+  }
+
   /** @throws DfsError NODES_UNAVAILABLE naming the nodes, NO_SPACE where a node is full */
   function requireAll(): void {
-    const names = missing()
-    if (names.length > 0) {
-      const verb = names.length === 1 ? 'is' : 'are'
-      const message = `${joinNames(names)} ${verb} not answering. Uploads need all four nodes.`
-      throw new DfsError('NODES_UNAVAILABLE', message, { detail: { nodes: names } })
-    }
+    requireUp('Uploads need all four nodes.')
     const full = states().filter((state) => state.isFull === true)
     if (full.length > 0) {
       const fullNames = full.map((state) => state.name)
@@ -174,6 +181,7 @@ export function createCluster(options: ClusterOptions) {
     callEach,
     tellEach,
     tellLater,
+    requireUp,
     requireAll,
     stallTimeoutMs: limits.stall_timeout_ms,
     isLive: (node: number) => links[node]!.isUp,

@@ -12,6 +12,8 @@ import { Gate } from './gate.ts'
 import type { Identity } from './identity.ts'
 import { createListings } from './listing.ts'
 import { lookupExisting } from './lookup.ts'
+import { move } from './move.ts'
+import { moveFolder } from './move-folder.ts'
 import type { NodeAddress } from './node-socket.ts'
 import { createNodeStatus } from './node-status.ts'
 import { remove } from './removal.ts'
@@ -79,6 +81,9 @@ export function createStore(options: StoreOptions): Store {
     },
     download: (identity, request) => download({ cluster, identity, gate, onLiar }, request),
     remove: (identity, request) => remove(cluster, identity, request),
+    move: (identity, request) => move(cluster, identity, request),
+    moveFolder: (identity, request) =>
+      moveFolder({ cluster, identity, list: (query) => listings.list(identity, query) }, request),
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
     close: () => cluster.close(),
   }

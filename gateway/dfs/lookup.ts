@@ -74,7 +74,19 @@ export async function newestVersion(
   identity: Identity,
   request: LookupRequest,
 ): Promise<Uint8Array | undefined> {
-  return currentVersion(await askNodes(cluster, identity, request))?.entry.version
+  return (await currentEntry(cluster, identity, request))?.entry.version
+}
+
+/**
+ * The newest version of a name, or the tombstone in its place, as the live nodes tell it.
+ * @throws DfsError as `lookup`
+ */
+export async function currentEntry(
+  cluster: Cluster,
+  identity: Identity,
+  request: LookupRequest,
+): Promise<CurrentVersion | undefined> {
+  return currentVersion(await askNodes(cluster, identity, request))
 }
 
 /**

@@ -112,6 +112,28 @@ export interface UploadResult {
   isNew: boolean
 }
 
+export interface MoveRequest {
+  name: string
+  /** The whole new name. */
+  to: string
+  /** What the file must be now. */
+  condition?: WriteCondition
+  /** Takes the place of a file that has the new name. Default: no. */
+  isReplacing?: boolean
+  signal?: AbortSignal
+}
+
+export interface FolderMoveRequest {
+  /** Both end in `/`. */
+  folder: string
+  to: string
+  /** Files take the place of those that have their new names. Default: no. */
+  isReplacing?: boolean
+  /** Told how many of how many files have their new names. */
+  onProgress?: (movedCount: number, fileCount: number) => void
+  signal?: AbortSignal
+}
+
 /** Bytes `from` to `to`, both included, as in HTTP. */
 export interface ByteRange {
   from: number
@@ -183,6 +205,18 @@ export interface Store {
     identity: Identity,
     request: { name: string; condition?: WriteCondition; signal?: AbortSignal },
   ): Promise<void>
+  /**
+   * Gives a file another name on all four nodes; no byte of its content is copied or sent.
+   * @throws FILE_NOT_FOUND, NAME_EXISTS, PRECONDITION_FAILED, NODES_UNAVAILABLE, BUSY
+   */
+  move(identity: Identity, request: MoveRequest): Promise<FileInfo>
+  /**
+   * The same for all files whose names begin with `folder`, one by one; answers how many. Files
+   * that have their new names keep them where a later one fails: repeating it moves the rest. The
+   * error has `moved` and `left` (counts) in its detail.
+   * @throws as `move`; NAME_EXISTS with the `names` in the way, before anything is moved
+   */
+  moveFolder(identity: Identity, request: FolderMoveRequest): Promise<number>
   accounts: Accounts
   close(): Promise<void>
 }

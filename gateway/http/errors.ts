@@ -32,6 +32,7 @@ export const statuses = {
   NAME_INVALID: 400,
   FILE_NOT_FOUND: 404,
   PRECONDITION_FAILED: 412,
+  NAME_EXISTS: 412,
   STALE_VERSION: 409,
   RANGE_NOT_SATISFIABLE: 416,
   // Understood, well-formed, and not what it says it is (RFC 9110 section 15.5.21).
@@ -83,6 +84,11 @@ export interface Problem {
   parts?: number[]
   /** Files of a form that are stored all the same. */
   files?: unknown[]
+  /** Names that are the cause, where it is not the one that the request names. */
+  names?: string[]
+  /** How far the move of a folder came: repeating it moves the rest. */
+  moved?: number
+  left?: number
 }
 
 /** An error on its way out of the gateway: what happened, and how HTTP says it. */
@@ -108,7 +114,7 @@ export function toFailure(thrown: unknown): Failure {
 }
 
 export function toProblem({ error, status }: Failure): Problem {
-  const { parts, files } = error.detail
+  const { parts, files, names, moved, left } = error.detail
   const nodes =
     error.detail.nodes ?? (error.node === undefined ? undefined : [nodeName(error.node - 1)])
   const isInternal = error.code === 'INTERNAL'
@@ -122,6 +128,8 @@ export function toProblem({ error, status }: Failure): Problem {
     ...(Array.isArray(nodes) ? { nodes } : {}),
     ...(Array.isArray(parts) ? { parts } : {}),
     ...(Array.isArray(files) ? { files } : {}),
+    ...(Array.isArray(names) ? { names } : {}),
+    ...(typeof moved === 'number' && typeof left === 'number' ? { moved, left } : {}),
   }
 }
 

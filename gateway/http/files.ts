@@ -11,6 +11,7 @@ import { identityOf } from './auth.ts'
 import { writeCondition } from './conditions.ts'
 import { sendFile } from './file-download.ts'
 import { storeForm } from './file-form.ts'
+import { moveRoute } from './file-move.ts'
 import { storeBody } from './file-upload.ts'
 import { folderPrefix, nameFromTarget, nameToPath } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
@@ -75,6 +76,7 @@ export async function fileRoutes(app: App, options: FileOptions): Promise<void> 
   /** After the user is known and before a byte of the body: promise 3 of the design. */
   const requireUploads = async () => store.requireAllNodes()
   await app.register(async (scope: App) => readRoutes(scope, options))
+  await app.register(async (scope: App) => moveRoute(scope, { store, views, prefix: PREFIX }))
   await app.register(async (scope: App) => putRoute(scope, options, requireUploads))
 
   await app.register(async (scope: App) => {

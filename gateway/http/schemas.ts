@@ -78,6 +78,20 @@ export const descriptionSchema = Type.Object({
   ),
 })
 
+/** What `PATCH /files/{name}` takes. */
+export const moveSchema = Type.Object({
+  name: Type.String({ description: 'The whole new name; of a folder with a slash at its end.' }),
+  replace: Type.Optional(
+    Type.Boolean({ description: 'Take the place of what has that name; else 412 NAME_EXISTS.' }),
+  ),
+})
+
+/** The file under its new name, or how many files of a folder have new names. */
+export const movedSchema = Type.Union([
+  fileSchema,
+  Type.Object({ name: Type.String(), moved: Type.Integer() }),
+])
+
 export const uploadedSchema = Type.Object({ files: Type.Array(fileSchema) })
 
 export const credentialsSchema = Type.Object({
@@ -98,6 +112,9 @@ export const problemSchema = Type.Object(
     nodes: Type.Optional(nodeNames),
     parts: Type.Optional(partNumbers),
     files: Type.Optional(Type.Array(fileSchema)),
+    names: Type.Optional(Type.Array(Type.String(), { description: 'Names that are the cause.' })),
+    moved: Type.Optional(Type.Integer({ description: 'Files of a folder that are moved.' })),
+    left: Type.Optional(Type.Integer({ description: 'Files of a folder that are not.' })),
   },
   { description: 'RFC 9457 problem; `code` is stable.' },
 )

@@ -11,6 +11,7 @@ import type { BodySink, Op, Request, RequestOf, ResponseOf, Section } from '../p
 import type { Recovery } from '../recovery.ts'
 import type { Staging } from '../staging.ts'
 import { accountCommands } from './accounts.ts'
+import { moveCommands } from './moves.ts'
 import { peerCommands } from './peers.ts'
 import { readCommands } from './reading.ts'
 import { statusCommands } from './status.ts'
@@ -91,6 +92,7 @@ export function createCommands(services: Services): Commands {
     ...readCommands(services),
     ...peerCommands(services),
     ...uploads,
+    ...moveCommands(services),
     ...versionCommands(services),
   }
   return {

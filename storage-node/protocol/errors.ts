@@ -35,6 +35,7 @@ export const codes = {
   },
   FILE_NOT_FOUND: { retry: false, hint: 'Look at the listing for the names that exist.' },
   PRECONDITION_FAILED: { retry: false, hint: 'The file changed; look at it again first.' },
+  NAME_EXISTS: { retry: false, hint: 'Choose another name, or say that it is to be replaced.' },
   STALE_VERSION: { retry: true, hint: 'A newer version exists; take a greater version.' },
   RANGE_NOT_SATISFIABLE: { retry: false, hint: 'Ask for bytes inside the file.' },
   DIGEST_MISMATCH: {

@@ -201,6 +201,11 @@ export const commands = {
     { file: fileId, version, x: quarter, sealed, condition, body },
     message({ replaced: Type.Boolean() }),
   ),
+  move: command(
+    'user',
+    { file: fileId, version, source: fileId, sourceVersion: version, sealed, condition },
+    message({ replaced: Type.Boolean() }),
+  ),
   commit: command('user', { file: fileId, version }, nothing),
   'abort-upload': command('user', { upload }, nothing),
   'abort-version': command('user', { file: fileId, version }, nothing),

@@ -13,6 +13,19 @@ export function newVersion(timeMs: number, after?: Uint8Array): Buffer {
   return version
 }
 
+/**
+ * The version that follows at once: newer than `version`, older than or the same as whatever else
+ * is newer. A tombstone with it ends that version alone.
+ */
+export function versionAfter(version: Uint8Array): Buffer {
+  const next = Buffer.from(version)
+  for (let at = VERSION_BYTES - 1; at >= 0; at--) {
+    next[at] = (next[at]! + 1) & 0xff
+    if (next[at] !== 0) break
+  }
+  return next
+}
+
 /** Milliseconds since 1970 that `version` records. */
 export function versionTimeMs(version: Uint8Array): number {
   const view = Buffer.from(version.buffer, version.byteOffset, version.byteLength)

@@ -61,6 +61,28 @@ test('pipes in and out carry every byte', async () => {
   }
 })
 
+test('mv gives files and folders other names, and replaces only with --force', async () => {
+  const cwd = newFolder()
+  for (const name of ['one', 'two']) writeFileSync(join(cwd, name), name)
+  const script = [
+    'put one --as "mv a"',
+    'put two --as mv/in/two',
+    'mv "mv a" "mv b"',
+    'mv "mv b" mv/',
+    'rename mv/ moved',
+    'mv --force "moved/mv b" moved/in/two',
+    'get moved/in/two -o back',
+    'put one --as taken',
+  ]
+  const said = await good([], { cwd, input: script.map((line) => `${line}\n`).join('') })
+  assert.match(said, /^mv a: now mv b\nmv b: now mv\/mv b\nmv\/: 2 files, now in moved\/\n/m)
+  assert.equal(readFileSync(join(cwd, 'back'), 'utf8'), 'one')
+  const taken = await dfc(['mv', 'taken', 'moved/in/two'])
+  assert.equal(taken.code, 1)
+  assert.match(taken.err, /^dfc: There is a file of that name already\.\ndfc: hint: .*--force/)
+  assert.equal((await dfc(['mv', 'taken'])).code, 2)
+})
+
 test('any legal name is stored, listed on one line, fetched and deleted', async () => {
   const names = ['😀.bin', 'new\nline', `it's "x" %2F`, '-', '--as', 'a/b/c', 'ß'.repeat(255)]
   await cluster.addUser('names', 'names-names')

@@ -85,6 +85,11 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
     response: { replaced: true },
     optional: ['condition', 'body'],
   },
+  move: {
+    request: { ...file, source: id, sourceVersion: id, sealed, condition: null },
+    response: { replaced: true },
+    optional: ['condition'],
+  },
   commit: { request: file, response: {} },
   'abort-upload': { request: { upload: id }, response: {} },
   'abort-version': { request: file, response: {} },

@@ -6,6 +6,7 @@ import {
   compareVersions,
   newVersion,
   VERSION_BYTES,
+  versionAfter,
   versionTimeMs,
 } from '@fourfold/storage-node/protocol'
 import fc from 'fast-check'
@@ -50,4 +51,15 @@ test('fractions of a millisecond are dropped', () => {
 test('the time of a version is read from any place in a buffer', () => {
   const around = Buffer.concat([Buffer.alloc(3, 0xff), newVersion(77), Buffer.alloc(3, 0xff)])
   assert.equal(versionTimeMs(around.subarray(3, 3 + VERSION_BYTES)), 77)
+})
+
+test('the version after another is the least that is newer', () => {
+  const cases: [string, string][] = [
+    ['00000000000000000000000000000000', '00000000000000000000000000000001'],
+    ['0000019b76daa800e0e1e2e3e4e5e6ff', '0000019b76daa800e0e1e2e3e4e5e700'],
+    ['0000019b76daa800ffffffffffffffff', '0000019b76daa8010000000000000000'],
+  ]
+  for (const [version, after] of cases) {
+    assert.equal(versionAfter(Buffer.from(version, 'hex')).toString('hex'), after)
+  }
 })
