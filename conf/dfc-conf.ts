@@ -24,6 +24,7 @@ export const dfcConfSchema = table({
     connect_timeout_ms: timeoutMs(5_000),
     request_timeout_ms: timeoutMs(15_000),
     stall_timeout_ms: timeoutMs(30_000),
+    slow_ms: timeoutMs(500),
     ping_every_ms: timeoutMs(1_000),
     ping_timeout_ms: timeoutMs(3_000),
     bulk_connections: count(64, 1, 4096),

@@ -2,6 +2,7 @@
 import { DfsError, NODE_COUNT, nodeName, type Op } from '@fourfold/storage-node/protocol'
 import type { Actor, Answer, Call } from './connection.ts'
 import { createErrands } from './errands.ts'
+import { createHedge } from './hedge.ts'
 import type { Identity } from './identity.ts'
 import { NodeLink } from './node-link.ts'
 import type { NodeAddress } from './node-socket.ts'
@@ -14,6 +15,7 @@ export interface ClusterOptions {
     connect_timeout_ms: number
     request_timeout_ms: number
     stall_timeout_ms: number
+    slow_ms: number
     ping_every_ms: number
     ping_timeout_ms: number
     bulk_connections: number
@@ -184,6 +186,8 @@ export function createCluster(options: ClusterOptions) {
     requireUp,
     requireAll,
     stallTimeoutMs: limits.stall_timeout_ms,
+    /** When the twin of a node that is slow to send is asked as well. */
+    hedge: createHedge({ leastMs: limits.slow_ms }),
     isLive: (node: number) => links[node]!.isUp,
     epochOf: (node: number) => links[node]!.epoch,
     takeBulk: (node: number) => links[node]!.takeBulk(),

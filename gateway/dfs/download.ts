@@ -108,6 +108,10 @@ async function* sealedRows(
     onRoom: () => {
       for (const reader of readers) reader.resume()
     },
+    lateMs: context.cluster.hedge.leastMs,
+    onLate: (lanes) => {
+      for (const lane of lanes) readers[lane]!.replaceSlow()
+    },
   })
   const onAbort = () => assembly.fail(new DfsError('ABORTED', 'The download was given up.'))
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -147,9 +151,9 @@ function laneReader(
     lane,
     fromRow,
     toRow,
-    sources: laneSources(lane, entry, partsHeld),
+    sources: cluster.hedge.inOrder(laneSources(lane, entry, partsHeld)),
     onBytes: (row, offset, bytes) => assembly.write({ row, lane, offset }, bytes),
-    onPiece: (row) => assembly.finishPiece(row),
+    onPiece: (row) => assembly.finishPiece(row, lane),
     pieceLength: (row) => assembly.pieceLength(row, lane),
   })
 }

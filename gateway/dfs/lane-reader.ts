@@ -1,5 +1,7 @@
 // Streams one lane of a version into the rows that wait for it, from one of the lane's two nodes,
-// and goes on from the twin at the exact row when a node dies, stalls or sends damaged bytes.
+// and goes on from the twin at the exact byte that the reader needs next when a node dies, stalls,
+// crawls or sends damaged bytes. Where a node is slow to begin, both are asked, and the one that
+// begins first goes on alone.
 import {
   DfsError,
   type Entry,
@@ -7,39 +9,31 @@ import {
   nodesOfLane,
   partOfLane,
 } from '@fourfold/storage-node/protocol'
-import type { Cluster } from './cluster.ts'
-import type { NodeConnection } from './connection.ts'
-import type { Identity } from './identity.ts'
+import { LaneStream, type LaneStreamOptions } from './lane-stream.ts'
 
-/** The whole stream of a lane may last this long: a day, for slow readers of large files. */
-const STREAM_TIMEOUT_MS = 24 * 3_600_000
+/** How often each source may fail before a piece came from any. */
+const ROUNDS = 2
+/** How long a source that took over from a slow one is left alone; twice as long each time. */
+const FIRST_REST_MS = 10_000
 
-export interface LaneReaderOptions {
-  cluster: Cluster
-  identity: Identity
-  entry: Entry
-  /** Lane 0..3. */
-  lane: number
-  /** Rows `fromRow` to `toRow`, the latter not included. */
-  fromRow: number
-  toRow: number
-  /** Nodes (0..3) that show the lane's part, the preferred one first. */
-  sources: number[]
-  /** Takes bytes of this lane's piece of `row`, beginning `offset` bytes into it. */
-  onBytes(row: number, offset: number, bytes: Buffer): void
-  /** The piece of `row` is whole and its CRC-32 right. Answers whether more rows are wanted now. */
-  onPiece(row: number): boolean
-  /** Expected bytes of the lane's piece of `row`. */
-  pieceLength(row: number): number
+export interface LaneReaderOptions extends Omit<LaneStreamOptions, 'onBegin'> {
+  /** Nodes (0..3) that may send the lane's part, the preferred one first. */
+  sources: readonly number[]
 }
 
 export class LaneReader {
   readonly #options: LaneReaderOptions
-  #connection: NodeConnection | undefined
+  readonly #streams = new Set<LaneStream>()
+  /** The one that sends; all others are stopped. */
+  #current: LaneStream | undefined
   #nextRow: number
   #isPaused = false
   #isStopped = false
-  #stallTimer: NodeJS.Timeout | undefined
+  #wake: (() => void) | undefined
+  /** The present source is given up for its slowness: that is no failure. */
+  #isReplaced = false
+  #restMs = FIRST_REST_MS
+  #restUntilMs = 0
 
   constructor(options: LaneReaderOptions) {
     this.#options = options
@@ -52,105 +46,120 @@ export class LaneReader {
    *   was replaced; else of the last one
    */
   async run(): Promise<void> {
-    const { sources, toRow, lane } = this.#options
+    const { sources, lane } = this.#options
     let failure = new DfsError('PARTS_UNAVAILABLE', `No live node shows lane ${lane} of the file.`)
-    // A second round, for a source that failed long ago may be back when the twin fails.
-    for (const node of [...sources, ...sources]) {
-      if (this.#nextRow === toRow || this.#isStopped) return
+    let failedCount = 0
+    // More than one round, for a source that failed before may be back when the twin fails.
+    for (let turn = 0; failedCount < sources.length * ROUNDS && !this.#isDone; turn++) {
+      const node = sources[turn % sources.length]!
+      const twin = sources[(turn + 1) % sources.length]!
+      const startRow = this.#nextRow
+      this.#isReplaced = false
+      // A source that failed while nothing was wanted: the next one is asked when something is.
+      if (this.#isPaused) await new Promise<void>((resolve) => (this.#wake = resolve))
+      if (this.#isDone) return
       try {
-        await this.#readFrom(node)
+        await this.#readFrom(node, twin === node ? undefined : twin)
       } catch (error) {
         if (failure.code !== 'FILE_NOT_FOUND') failure = error as DfsError
+        if (this.#isReplaced) continue
+        failedCount = this.#nextRow > startRow ? 1 : failedCount + 1
       }
     }
-    if (this.#nextRow < toRow && !this.#isStopped) throw failure
+    if (!this.#isDone) throw failure
   }
 
   /** More rows are wanted after `onPiece` said no. */
   resume(): void {
-    if (!this.#isPaused) return
     this.#isPaused = false
-    this.#connection?.resume()
-    this.#watch()
+    this.#wake?.()
+    this.#current?.resume()
   }
 
   stop(): void {
     this.#isStopped = true
-    clearTimeout(this.#stallTimer)
-    this.#connection?.close()
+    this.#wake?.()
+    const reason = new DfsError('ABORTED', 'The lane was given up.')
+    for (const stream of this.#streams) stream.stop(reason)
   }
 
-  async #readFrom(node: number): Promise<void> {
-    const { cluster, identity, entry, lane, toRow } = this.#options
-    const connection = await cluster.takeBulk(node)
-    if (this.#isStopped) connection.close()
-    this.#connection = connection
-    this.#watch()
-    if (this.#isPaused) connection.pause()
-    try {
-      await connection.stream(
-        {
-          op: 'read',
-          fields: {
-            file: entry.file,
-            version: entry.version,
-            part: partOfLane(lane, entry),
-            from: this.#nextRow,
-            to: toRow,
-          },
-          as: { by: 'user', identity },
-          timeoutMs: STREAM_TIMEOUT_MS,
-        },
-        { onFrame: ({ row }, head) => this.#takePiece(node, row, head.bodyLength) },
-      )
-      cluster.returnBulk(connection)
-    } catch (error) {
-      connection.close()
-      throw error
-    } finally {
-      clearTimeout(this.#stallTimer)
-      this.#connection = undefined
-    }
+  /** The others wait for this lane: its twin takes over, unless it has done so only just now. */
+  replaceSlow(): void {
+    const { sources, cluster } = this.#options
+    const slow = this.#current
+    const nowMs = performance.now()
+    if (slow === undefined || this.#isPaused || sources.length < 2) return
+    if (nowMs < this.#restUntilMs || !cluster.hedge.take()) return
+    this.#restUntilMs = nowMs + this.#restMs
+    this.#restMs *= 2
+    this.#isReplaced = true
+    cluster.hedge.lost(slow.node)
+    const message = `${nodeName(slow.node)} sends much more slowly than the others.`
+    slow.stop(new DfsError('NODE_TIMEOUT', message, { node: slow.node + 1 }))
   }
 
-  #takePiece(node: number, row: number, lengthBytes: number) {
-    const expected = this.#options.pieceLength(row)
-    if (row !== this.#nextRow || lengthBytes !== expected) {
-      const message = `${nodeName(node)} sent ${lengthBytes} bytes for row ${row}, where ${expected} bytes of row ${this.#nextRow} were due.`
-      throw new DfsError('DAMAGED', message, { node: node + 1 })
+  get #isDone(): boolean {
+    return this.#isStopped || this.#nextRow === this.#options.toRow
+  }
+
+  /** Reads from `node`, or from `twin` where `node` is slow to begin and `twin` is not. */
+  #readFrom(node: number, twin: number | undefined): Promise<void> {
+    const { hedge } = this.#options.cluster
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    let timer: NodeJS.Timeout | undefined
+    this.#current = undefined
+
+    const ask = (source: number): void => {
+      const startMs = performance.now()
+      const stream = this.#newStream(source, () => {
+        clearTimeout(timer)
+        hedge.saw(performance.now() - startMs)
+        if (source !== node) hedge.lost(node)
+        this.#takeOver(stream)
+      })
+      this.#streams.add(stream)
+      stream.run().then(resolve, (error: DfsError) => {
+        this.#streams.delete(stream)
+        const isLast = this.#streams.size === 0
+        if (this.#current === stream || (this.#current === undefined && isLast)) reject(error)
+      })
     }
-    let offset = 0
-    return {
-      write: (bytes: Buffer) => {
-        this.#options.onBytes(row, offset, bytes)
-        offset += bytes.length
-      },
-      end: (damaged: readonly number[]) => {
-        if (damaged.length > 0) {
-          const message = `${nodeName(node)} sent a damaged piece of row ${row}.`
-          throw new DfsError('DAMAGED', message, { node: node + 1 })
-        }
+
+    ask(node)
+    if (twin !== undefined) {
+      const askTwin = () => {
+        const isWaiting = this.#current === undefined && this.#streams.size > 0
+        if (isWaiting && !this.#isStopped && hedge.take()) ask(twin)
+      }
+      // What arrived while this process itself was late is taken first.
+      timer = setTimeout(() => setImmediate(askTwin), hedge.delayMs())
+    }
+    return promise.finally(() => {
+      clearTimeout(timer)
+      this.#streams.clear()
+    })
+  }
+
+  #newStream(node: number, onBegin: () => void): LaneStream {
+    const { onPiece } = this.#options
+    return new LaneStream(node, {
+      ...this.#options,
+      fromRow: this.#nextRow,
+      onBegin,
+      onPiece: (row) => {
         this.#nextRow = row + 1
-        this.#stallTimer?.refresh()
-        // After its last row the connection goes back to the pool, so it must not stay paused.
-        if (this.#options.onPiece(row) || row + 1 === this.#options.toRow) return
-        this.#isPaused = true
-        this.#connection?.pause()
-        clearTimeout(this.#stallTimer)
+        this.#isPaused = !onPiece(row)
+        return !this.#isPaused
       },
-    }
+    })
   }
 
-  /** Closes the connection, and so changes to the twin, when no byte comes for too long. */
-  #watch(): void {
-    clearTimeout(this.#stallTimer)
-    const connection = this.#connection
-    if (connection === undefined || this.#isPaused) return
-    const { stallTimeoutMs } = this.#options.cluster
-    this.#stallTimer = setTimeout(() => {
-      const message = `${nodeName(connection.index)} sent nothing for ${stallTimeoutMs} ms.`
-      connection.close(new DfsError('NODE_TIMEOUT', message, { node: connection.index + 1 }))
-    }, stallTimeoutMs)
+  #takeOver(winner: LaneStream): void {
+    this.#current = winner
+    for (const stream of this.#streams) {
+      if (stream === winner) continue
+      stream.stop(new DfsError('ABORTED', `${nodeName(winner.node)} was faster.`))
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type Entry,
   laneOfPart,
   NODE_COUNT,
+  partsOfNode,
 } from '@fourfold/storage-node/protocol'
 import { type Cluster, joinNames } from './cluster.ts'
 import { type Description, openDescription } from './description.ts'
@@ -13,6 +14,7 @@ import { checkFileName } from './file-name.ts'
 import { type CurrentVersion, currentVersion, fileInfo, type NodeEntries } from './file-state.ts'
 import type { Identity } from './identity.ts'
 import { fileIdOf } from './keys.ts'
+import { ENOUGH_NODES, soonEnough } from './soon-enough.ts'
 import type { FileInfo } from './store.ts'
 
 export interface FoundFile {
@@ -59,9 +61,12 @@ export async function lookup(
   // What was sealed is believed; the same numbers beside it are the node's word only.
   const { x, first, rows } = description
   current.entry = { ...current.entry, x, first, rows }
+  // What a node that was not waited for holds is tried last, and is what it should hold.
+  const unheard = request.withParts === true ? unheardNodes(cluster, answers) : []
+  for (const node of unheard) current.partsHeld[node] = partsMask(node, x)
   finishCommit(cluster, identity, { current, answers })
   const answered = answers.map(({ node }) => node)
-  const info = fileInfo(description, current, answered)
+  const info = fileInfo(description, current, [...answered, ...unheard])
   return { info, description, current, pieces: piecesOf(current.entry, answers) }
 }
 
@@ -174,12 +179,14 @@ async function askNodes(
   const file = fileIdOf(identity.nameKey, request.name)
   const live = cluster.live()
   const givers = request.withParts === true ? oppositeNodes(live) : []
-  const outcomes = await cluster.callEach(live, (node) => ({
-    op: 'lookup',
-    fields: { file, withParts: givers.includes(node) },
-    as: { by: 'user', identity },
-    signal: request.signal,
-  }))
+  const asked = live.map(async (node) => {
+    const fields = { file, withParts: givers.includes(node) }
+    const as = { by: 'user', identity } as const
+    const call = { op: 'lookup', fields, as, signal: request.signal } as const
+    return (await cluster.callEach([node], () => call))[0]!
+  })
+  const isHasty = request.withParts === true && live.length > ENOUGH_NODES
+  const outcomes = await (isHasty ? soonEnough(cluster, asked) : Promise.all(asked))
   const answers = outcomes.flatMap(({ node, value }) =>
     value === undefined
       ? []
@@ -189,6 +196,18 @@ async function askNodes(
   if (answers.length === 0 && refused !== undefined) throw refused
   if (request.signal?.aborted === true) throw new DfsError('ABORTED', 'The request was given up.')
   return answers
+}
+
+/** Live nodes whose answer was not waited for. */
+function unheardNodes(cluster: Cluster, answers: readonly NodeAnswer[]): number[] {
+  if (answers.length < ENOUGH_NODES) return []
+  const unheard = cluster.live().filter((node) => !answers.some((answer) => answer.node === node))
+  for (const node of unheard) cluster.hedge.lost(node)
+  return unheard
+}
+
+function partsMask(node: number, x: number): number {
+  return partsOfNode(node, x).reduce((mask, part) => mask | (1 << (part - 1)), 0)
 }
 
 /** Two live nodes across the ring, a random pair where both pairs are up. */

@@ -11,9 +11,12 @@ import {
 /** Rows that lanes may run ahead of the reader: one is opened while the next arrives. */
 const ROWS_AHEAD = 2
 
+/** A lane is late when the reader has waited this many times as long as for half of the lanes. */
+const TIMES_HALF = 4
+
 interface RowBuffer {
   sealed: Buffer
-  lanesMissing: number
+  lanesMissing: Set<number>
 }
 
 export interface RowAssemblyOptions {
@@ -21,13 +24,18 @@ export interface RowAssemblyOptions {
   fromRow: number
   /** Called when the reader has moved on and lanes that were held back may go on. */
   onRoom(): void
+  /** Nothing is late that takes less. */
+  lateMs: number
+  /** The reader waits for these lanes (0..3) alone, and much longer than for the others. */
+  onLate(lanes: readonly number[]): void
 }
 
 export class RowAssembly {
   readonly #options: RowAssemblyOptions
   readonly #rows = new Map<number, RowBuffer>()
   #nextRow: number
-  #waiting: { row: number; resolve: () => void; reject: (error: unknown) => void } | undefined
+  #waiting: { resolve: () => void; reject: (error: unknown) => void; sinceMs: number } | undefined
+  #lateTimer: NodeJS.Timeout | undefined
   #failure: unknown
 
   constructor(options: RowAssemblyOptions) {
@@ -46,10 +54,13 @@ export class RowAssembly {
   }
 
   /** One lane's piece of `row` is whole. Answers whether the lane may go on to the next row. */
-  finishPiece(row: number): boolean {
-    const buffer = this.#rowAt(row)
-    buffer.lanesMissing--
-    if (buffer.lanesMissing === 0 && this.#waiting?.row === row) this.#waiting.resolve()
+  finishPiece(row: number, lane: number): boolean {
+    const { lanesMissing } = this.#rowAt(row)
+    lanesMissing.delete(lane)
+    if (row === this.#nextRow && this.#waiting !== undefined) {
+      if (lanesMissing.size === 0) this.#waiting.resolve()
+      else this.#watch(lanesMissing)
+    }
     return row + 1 < this.#nextRow + ROWS_AHEAD
   }
 
@@ -57,10 +68,12 @@ export class RowAssembly {
   async take(): Promise<Buffer> {
     const row = this.#nextRow
     if (this.#failure !== undefined) throw this.#failure
-    if (this.#rowAt(row).lanesMissing > 0) {
+    const { lanesMissing } = this.#rowAt(row)
+    if (lanesMissing.size > 0) {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      this.#waiting = { row, resolve, reject }
-      await promise
+      this.#waiting = { resolve, reject, sinceMs: performance.now() }
+      this.#watch(lanesMissing)
+      await promise.finally(() => clearTimeout(this.#lateTimer))
       this.#waiting = undefined
     }
     const { sealed } = this.#rowAt(row)
@@ -76,11 +89,25 @@ export class RowAssembly {
     this.#waiting?.reject(error)
   }
 
+  /** Once half of the lanes are there, says when the others are late. */
+  #watch(lanesMissing: ReadonlySet<number>): void {
+    if (lanesMissing.size > NODE_COUNT / 2) return
+    clearTimeout(this.#lateTimer)
+    const { lateMs, onLate } = this.#options
+    const halfMs = performance.now() - this.#waiting!.sinceMs
+    const limitMs = Math.max(lateMs, halfMs * TIMES_HALF)
+    this.#lateTimer = setTimeout(() => {
+      // What arrived while this process itself was late is taken first.
+      setImmediate(() => onLate([...lanesMissing]))
+    }, limitMs)
+  }
+
   #rowAt(row: number): RowBuffer {
     const known = this.#rows.get(row)
     if (known !== undefined) return known
     const sealed = Buffer.allocUnsafeSlow(sealedRowBytes(row, this.#options.file))
-    const buffer = { sealed, lanesMissing: NODE_COUNT }
+    const lanesMissing = new Set(Array.from({ length: NODE_COUNT }, (_, lane) => lane))
+    const buffer = { sealed, lanesMissing }
     this.#rows.set(row, buffer)
     return buffer
   }

@@ -1,5 +1,5 @@
-// A TCP relay that misbehaves on command: cuts, falls silent, slows to a crawl, or flips bits of
-// what passes. Passes everything on until told otherwise; knows no protocol.
+// A TCP relay that misbehaves on command: cuts, falls silent, slows to a crawl, is late, or flips
+// bits of what passes. Passes everything on until told otherwise; knows no protocol.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
@@ -12,6 +12,8 @@ export type Weather =
   | { kind: 'silent'; way: Way | 'both' }
   /** At most so many bytes a second pass down on each connection. */
   | { kind: 'slow'; bytesPerSecond: number }
+  /** What passes down arrives so much later. */
+  | { kind: 'late'; delayMs: number }
   /** In every so many bytes that pass, one bit is wrong. */
   | { kind: 'noisy'; way: Way; everyBytes: number }
 
@@ -84,6 +86,14 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
     const { weather } = relay
     const { way, source, target } = pipe
     if (weather.kind === 'noisy' && weather.way === way) flip(pipe, bytes, weather.everyBytes)
+    if (weather.kind === 'late' && way === 'down') {
+      source.pause()
+      setTimeout(() => {
+        target.write(bytes)
+        flow(pipe)
+      }, weather.delayMs).unref()
+      return
+    }
     const hasRoom = target.write(bytes)
     if (weather.kind === 'slow' && way === 'down') {
       source.pause()
