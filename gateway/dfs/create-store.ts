@@ -52,12 +52,20 @@ export function createStore(options: StoreOptions): Store {
     waitTimeoutMs: limits.wait_timeout_ms,
     what: 'transfers',
   })
-  const listings = createListings(cluster)
+  const listings = createListings({
+    cluster,
+    maxFiles: limits.listed_files,
+    pollMs: limits.listing_poll_ms,
+  })
   const status = createNodeStatus(cluster, clusterKey)
   const onLiar = (node: string) =>
     log(`${node} sent a piece that does not open; its twin was used.`)
   const find = (identity: Identity, name: string, signal?: AbortSignal) =>
     lookupExisting(cluster, identity, { name, signal })
+
+  /** Tells who watches the user's files, also where it is not known what came of the work. */
+  const told = <T>(identity: Identity, work: Promise<T>): Promise<T> =>
+    work.finally(() => listings.touch(identity))
 
   return {
     ready: (timeoutMs = limits.connect_timeout_ms) => cluster.ready(timeoutMs),
@@ -67,6 +75,8 @@ export function createStore(options: StoreOptions): Store {
     onNodesChange: (listener) => cluster.onChange(() => listener(status.states())),
     requireAllNodes: () => cluster.requireAll(),
     list: (identity, query) => listings.list(identity, query),
+    changes: (identity, query) => listings.changes(identity, query),
+    watchFiles: (identity, watcher) => listings.watch(identity, watcher),
     stat: async (identity, name, signal) => (await find(identity, name, signal)).info,
     describe: async (identity, name, signal) =>
       describeFile(cluster, await find(identity, name, signal)),
@@ -74,18 +84,24 @@ export function createStore(options: StoreOptions): Store {
       checkFileName(request.name)
       const leave = await gate.enter(request.signal)
       try {
-        return await upload(cluster, identity, request)
+        return await told(identity, upload(cluster, identity, request))
       } finally {
         leave()
       }
     },
     download: (identity, request) => download({ cluster, identity, gate, onLiar }, request),
-    remove: (identity, request) => remove(cluster, identity, request),
-    move: (identity, request) => move(cluster, identity, request),
+    remove: (identity, request) => told(identity, remove(cluster, identity, request)),
+    move: (identity, request) => told(identity, move(cluster, identity, request)),
     moveFolder: (identity, request) =>
-      moveFolder({ cluster, identity, list: (query) => listings.list(identity, query) }, request),
+      told(
+        identity,
+        moveFolder({ cluster, identity, list: (query) => listings.list(identity, query) }, request),
+      ),
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
-    close: () => cluster.close(),
+    close() {
+      listings.close()
+      return cluster.close()
+    },
   }
 }
 

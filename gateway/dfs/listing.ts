@@ -1,122 +1,164 @@
-// A page of a user's files: filtered by prefix and search, folders rolled up, in order of name.
+// Listings of all users of this process: pages of a view, what changed since a listing, and word
+// to whoever watches. What is remembered for it has one ceiling over all users.
 import { createHash } from 'node:crypto'
 import { DfsError } from '@fourfold/storage-node/protocol'
-import type { Cluster } from './cluster.ts'
+import { type ChangeMark, encodeMark, sinceMark, USER_TAG_BYTES } from './change-mark.ts'
+import { ALL_NODES, type Cluster } from './cluster.ts'
 import type { Identity } from './identity.ts'
-import type { FileInfo, Listing, ListQuery } from './store.ts'
+import { cursorAfter, rowAfter, rowCountOf, rowsOf } from './listing-view.ts'
+import { createListingWatch } from './listing-watch.ts'
+import { changesSince } from './node-changes.ts'
+import type { Listing, ListingChanges, ListQuery } from './store.ts'
 import { UserFiles } from './user-files.ts'
 
-/**
- * Files remembered over all users, about 1 KB each; the users that listed least lately are
- * forgotten first.
- */
-const MAX_REMEMBERED_FILES = 1_000_000
-const MAX_LIMIT = 1000
+const DEFAULT_LIMIT = 1000
+const MAX_LIMIT = 10_000
+/** Who asks for more changes than this is better served by a listing. */
+const MAX_CHANGES = 10_000
 
-type Row = { key: string } & (
-  | { file: FileInfo; folder?: undefined }
-  | { folder: Listing['folders'][number]; file?: undefined }
-)
+export interface ListingOptions {
+  cluster: Cluster
+  /** Files remembered over all users; those of who listed least lately are forgotten first. */
+  maxFiles: number
+  /** How often the nodes are asked for a user whose files are watched. */
+  pollMs: number
+}
 
-/** Listings of all users of this process, with what they remember between pages. */
-export function createListings(cluster: Cluster) {
-  const users = new Map<string, UserFiles>()
+interface Known {
+  userTag: Buffer
+  files: UserFiles
+}
 
-  function filesOf(identity: Identity): UserFiles {
+export type Listings = ReturnType<typeof createListings>
+
+/** Remembers nothing before the first listing of a user. */
+export function createListings({ cluster, maxFiles, pollMs }: ListingOptions) {
+  const users = new Map<string, Known>()
+
+  function knownOf(identity: Identity): Known {
     // An account that was removed and made again under the same name has another user key.
-    const digest = createHash('sha256').update(identity.userKey.export()).digest('hex')
-    const key = `${identity.user} ${digest}`
-    const files = users.get(key) ?? new UserFiles()
+    const digest = createHash('sha256').update(identity.userKey.export()).digest()
+    const key = `${identity.user} ${digest.toString('latin1')}`
+    let known = users.get(key)
+    if (known === undefined) {
+      const files: UserFiles = new UserFiles({ cluster, onGrowth: () => makeRoom(files) })
+      known = { userTag: digest.subarray(0, USER_TAG_BYTES), files }
+    }
     users.delete(key)
-    users.set(key, files)
-    return files
+    users.set(key, known)
+    return known
   }
 
-  function forgetBeyondLimit(): void {
+  /** @throws DfsError TOO_MANY_FILES, BUSY */
+  function makeRoom(growing: UserFiles): void {
     let count = 0
-    for (const [key, files] of [...users].reverse()) {
-      count += files.entryCount
-      if (count > MAX_REMEMBERED_FILES) users.delete(key)
+    for (const { files } of users.values()) count += files.fileCount
+    for (const [key, { files }] of users) {
+      if (count <= maxFiles) return
+      if (files.isBusy) continue
+      users.delete(key)
+      count -= files.fileCount
+    }
+    if (count <= maxFiles) return
+    if (growing.fileCount > maxFiles) {
+      const message = `There are more files than this gateway lists, which is ${maxFiles}.`
+      throw new DfsError('TOO_MANY_FILES', message)
+    }
+    throw new DfsError('BUSY', 'Other long listings take all the memory that there is for them.')
+  }
+
+  function markOf({ userTag, files }: Known, answered: readonly number[]): ChangeMark {
+    const cursors = ALL_NODES.map((node) =>
+      answered.includes(node) ? files.cursorOf(node) : undefined,
+    )
+    return { userTag, cursors }
+  }
+
+  /** @throws DfsError BAD_REQUEST, AUTH_FAILED, NODES_UNAVAILABLE, TOO_MANY_FILES, BUSY */
+  async function list(identity: Identity, query: ListQuery): Promise<Listing> {
+    const limit = checkWindow(query)
+    const known = knownOf(identity)
+    const { files } = known
+    const answered = await files.refresh(identity, query.signal)
+    const { table } = files.index
+    const view = files.index.view(query)
+    const rowCount = rowCountOf(view)
+    const start =
+      query.cursor === undefined ? (query.from ?? 0) : rowAfter(view, table, query.cursor)
+    const from = Math.min(start, rowCount)
+    const to = Math.min(from + limit, rowCount)
+    const page = rowsOf(view, from, to)
+    return {
+      files: Array.from(page.slots, (slot) => table.infoOf(slot, answered)),
+      folders: page.folders,
+      ...(to < rowCount && { next: cursorAfter(view, table, to - 1) }),
+      from,
+      rowCount,
+      total: view.total,
+      change: encodeMark(markOf(known, answered)),
+      missingNodes: cluster
+        .states()
+        .filter((_, node) => !answered.includes(node))
+        .map(({ name }) => name),
     }
   }
 
-  return {
-    /** @throws DfsError BAD_REQUEST, AUTH_FAILED, NODES_UNAVAILABLE */
-    async list(identity: Identity, query: ListQuery): Promise<Listing> {
-      const limit = query.limit ?? MAX_LIMIT
-      if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
-        throw new DfsError('BAD_REQUEST', `limit must be a whole number from 1 to ${MAX_LIMIT}.`)
+  /** @throws DfsError AUTH_FAILED, NODES_UNAVAILABLE, TOO_MANY_FILES, BUSY */
+  async function changes(
+    identity: Identity,
+    query: { since: string; signal?: AbortSignal },
+  ): Promise<ListingChanges> {
+    const known = knownOf(identity)
+    const answered = await known.files.refresh(identity, query.signal)
+    const mark = markOf(known, answered)
+    const change = encodeMark(mark)
+    const reset = { files: [], gone: [], isReset: true, change }
+    const since = sinceMark(query.since, mark)
+    if (since === undefined) return reset
+    const { index } = known.files
+    const changed = new Set<number>()
+    for (const node of answered) {
+      if (since[node]! >= mark.cursors[node]!.since) continue
+      const pages = changesSince(cluster, { node, identity, since: since[node]! })
+      for await (const { entries } of pages) {
+        for (const slot of index.slotsOf(entries.map(({ file }) => file))) changed.add(slot)
+        if (changed.size > MAX_CHANGES) return reset
       }
-      const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor)
-      const files = filesOf(identity)
-      const answered = await files.refresh(cluster, identity, query.signal)
-      forgetBeyondLimit()
-      const matching = [...files.files(identity, answered)].filter((file) => matches(file, query))
-      const rows = rollUp(matching, query).sort((a, b) => (a.key < b.key ? -1 : 1))
-      const start = after === undefined ? 0 : firstAfter(rows, after)
-      const page = rows.slice(start, start + limit)
-      const last = page.at(-1)
-      const hasMore = last !== undefined && start + limit < rows.length
-      return {
-        files: page.flatMap(({ file }) => file ?? []),
-        folders: page.flatMap(({ folder }) => folder ?? []),
-        ...(hasMore && { next: encodeCursor(last.key) }),
-        total: {
-          fileCount: matching.length,
-          sizeBytes: matching.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-        },
-        missingNodes: cluster
-          .states()
-          .filter((_, node) => !answered.includes(node))
-          .map(({ name }) => name),
-      }
+    }
+    const gone: string[] = []
+    const files = []
+    for (const slot of changed) {
+      const name = index.table.nameOf(slot)
+      if (index.table.isShown(slot)) files.push(index.table.infoOf(slot, answered))
+      // A file that was never seen here may have been seen by who asks, under a name that only a
+      // description told.
+      else if (name === undefined) return reset
+      else gone.push(name)
+    }
+    return { files, gone, isReset: false, change }
+  }
+
+  const watch = createListingWatch({
+    pollMs,
+    async look(identity) {
+      const known = knownOf(identity)
+      return encodeMark(markOf(known, await known.files.refresh(identity)))
     },
+  })
+
+  return { list, changes, watch: watch.watch, touch: watch.touch, close: watch.close }
+}
+
+/** @throws DfsError BAD_REQUEST */
+function checkWindow({ limit = DEFAULT_LIMIT, from, cursor }: ListQuery): number {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
+    throw new DfsError('BAD_REQUEST', `limit must be a whole number from 1 to ${MAX_LIMIT}.`)
   }
-}
-
-function matches(file: FileInfo, { prefix, search }: ListQuery): boolean {
-  if (prefix !== undefined && !file.name.startsWith(prefix)) return false
-  if (search === undefined || search === '') return true
-  return file.name.toLowerCase().includes(search.normalize('NFC').toLowerCase())
-}
-
-/** Each file as a row, but files with the delimiter after the prefix as one row for each folder. */
-function rollUp(files: readonly FileInfo[], { prefix = '', delimiter }: ListQuery): Row[] {
-  if (delimiter === undefined || delimiter === '') {
-    return files.map((file) => ({ key: file.name, file }))
+  if (from !== undefined && (!Number.isSafeInteger(from) || from < 0)) {
+    throw new DfsError('BAD_REQUEST', 'from must be a whole number of at least 0.')
   }
-  const rows: Row[] = []
-  const folders = new Map<string, Listing['folders'][number]>()
-  for (const file of files) {
-    const at = file.name.indexOf(delimiter, prefix.length)
-    if (at === -1) {
-      rows.push({ key: file.name, file })
-      continue
-    }
-    const folderPrefix = file.name.slice(0, at + delimiter.length)
-    const folder = folders.get(folderPrefix) ?? { prefix: folderPrefix, fileCount: 0, sizeBytes: 0 }
-    folder.fileCount++
-    folder.sizeBytes += file.sizeBytes
-    folders.set(folderPrefix, folder)
+  if (from !== undefined && cursor !== undefined) {
+    throw new DfsError('BAD_REQUEST', 'A page begins at a cursor or at a row, not at both.')
   }
-  // No name holds NUL, so folders come before all files, on the first pages.
-  for (const folder of folders.values()) rows.push({ key: `\0${folder.prefix}`, folder })
-  return rows
-}
-
-function firstAfter(rows: readonly Row[], key: string): number {
-  const at = rows.findIndex((row) => row.key > key)
-  return at === -1 ? rows.length : at
-}
-
-function encodeCursor(key: string): string {
-  return Buffer.from(key).toString('base64url')
-}
-
-function decodeCursor(cursor: string): string {
-  const bytes = Buffer.from(cursor, 'base64url')
-  if (bytes.length === 0 || bytes.toString('base64url') !== cursor) {
-    throw new DfsError('BAD_REQUEST', 'The cursor is not one that a listing gave.')
-  }
-  return bytes.toString()
+  return limit
 }

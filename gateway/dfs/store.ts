@@ -49,6 +49,8 @@ export interface FileDescription extends FileInfo {
   parts: { part: number; sizeBytes: number; copies: { node: string; isHere: boolean | null }[] }[]
 }
 
+export type SortKey = 'name' | 'size' | 'modified'
+
 export interface ListQuery {
   /** Only names that begin with this. Default: all. */
   prefix?: string
@@ -56,24 +58,58 @@ export interface ListQuery {
   delimiter?: string
   /** Only names that contain this text, ignoring case. */
   search?: string
-  /** At most this many files and folders together, 1..1000. Default 1000. */
+  /** Default: name. Ties, and folders by `modified`, are in order of name. */
+  sort?: SortKey
+  /** Greatest first; folders stand before files all the same. */
+  isDescending?: boolean
+  /** At most this many files and folders together, 1..10000. Default 1000. */
   limit?: number
-  /** `next` of the page before. */
+  /** `next` of the page before; or `from`. */
   cursor?: string
+  /** How many rows to pass over, for a window into a long listing. */
+  from?: number
   signal?: AbortSignal
 }
 
+export interface FolderInfo {
+  /** Ends in the delimiter. */
+  prefix: string
+  /** Of all files below it. */
+  fileCount: number
+  sizeBytes: number
+}
+
 export interface Listing {
-  /** In order of name (UTF-16 code units), after all folders. */
+  /** In the order that was asked for, after all folders; names by UTF-16 code units. */
   files: FileInfo[]
-  /** Rolled-up prefixes, each ending in the delimiter. */
-  folders: { prefix: string; fileCount: number; sizeBytes: number }[]
+  folders: FolderInfo[]
   /** Cursor of the next page; absent on the last. */
   next?: string
+  /** Rows before the first one of this page. */
+  from: number
+  /** Rows (folders, and files outside of them) of all pages. */
+  rowCount: number
   /** All files that match prefix and search, not only this page. */
   total: { fileCount: number; sizeBytes: number }
+  /**
+   * Names the state of all the user's files, at any gateway: the same as long as no file changes
+   * and no node goes or comes.
+   */
+  change: string
   /** Nodes that did not contribute, e.g. `['DFS2']`. */
   missingNodes: string[]
+}
+
+/** What became of a user's files since a `change`. */
+export interface ListingChanges {
+  /** New and changed files, and perhaps some that are as they were; in no order. */
+  files: FileInfo[]
+  /** Names of files that are no more. */
+  gone: string[]
+  /** True where it cannot be told: list again. The other members are empty then. */
+  isReset: boolean
+  /** What to ask with the next time. */
+  change: string
 }
 
 /**
@@ -195,6 +231,20 @@ export interface Store {
   /** @throws NODES_UNAVAILABLE naming the nodes, NO_SPACE: the check before a body is read. */
   requireAllNodes(): void
   list(identity: Identity, query: ListQuery): Promise<Listing>
+  /** What has changed since the `change` of a listing. */
+  changes(
+    identity: Identity,
+    query: { since: string; signal?: AbortSignal },
+  ): Promise<ListingChanges>
+  /**
+   * Calls `listener` with the new `change` whenever the user's files changed, soon after changes
+   * by this gateway, within a few seconds after those by others; first with the present one.
+   * `onEnd` is called where the identity no longer holds. Answers how to stop.
+   */
+  watchFiles(
+    identity: Identity,
+    watcher: { listener: (change: string) => void; onEnd: () => void },
+  ): () => void
   /** @throws FILE_NOT_FOUND */
   stat(identity: Identity, name: string, signal?: AbortSignal): Promise<FileInfo>
   describe(identity: Identity, name: string, signal?: AbortSignal): Promise<FileDescription>

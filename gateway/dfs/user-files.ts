@@ -1,96 +1,108 @@
-// One user's files as the gateway remembers them between listings: what each node said last, by the
-// node's change cursor, so that a listing asks the nodes only for what has changed since.
-import {
-  checkMessage,
-  compareVersions,
-  DfsError,
-  decodeStrict,
-  Entry,
-  MAX_PAGE_ENTRIES,
-  NODE_COUNT,
-} from '@fourfold/storage-node/protocol'
-import { Type } from 'typebox'
+// One user's files as the gateway remembers them between listings: brought up to date by the nodes'
+// change cursors, so that a listing asks only for what has changed since the last.
+import { DfsError, type Entry, NODE_COUNT, toDfsError } from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster } from './cluster.ts'
-import { type Description, openDescription } from './description.ts'
-import { type CurrentVersion, currentVersion, fileInfo } from './file-state.ts'
+import { openDescription } from './description.ts'
+import { FileIndex } from './file-index.ts'
 import type { Identity } from './identity.ts'
-import type { FileInfo } from './store.ts'
+import { changesSince } from './node-changes.ts'
 
-const EntryPage = Type.Array(Entry)
-
-/**
- * What one node said last of one file: its newest committed or deleted entry, and its newest
- * prepared one.
- */
-interface NodeRecord {
-  settled: Entry | undefined
-  prepared: Entry | undefined
-}
-
-interface FileRecord {
-  byNode: (NodeRecord | undefined)[]
-  /** The opened description of the version it belongs to. */
-  opened: { version: Uint8Array; description: Description } | undefined
-}
-
-interface NodeCursor {
-  epoch: string
+/** How far one node's changes are known; they are those of the folder with this epoch. */
+export interface NodeCursor {
+  epoch: Buffer
   since: number
 }
 
-export class UserFiles {
-  readonly #files = new Map<string, FileRecord>()
-  readonly #cursors: (NodeCursor | undefined)[] = new Array(NODE_COUNT).fill(undefined)
-  #refreshing: Promise<unknown> = Promise.resolve()
+/** Entries with a sealed description that does not open, kept until another node's copy is seen. */
+const MAX_DAMAGED = 1000
 
-  /** Entries remembered: the measure of memory. */
-  get entryCount(): number {
-    return this.#files.size
+interface Said {
+  node: number
+  entry: Entry
+}
+
+export interface UserFilesOptions {
+  cluster: Cluster
+  /** Called as the memory grows. @throws DfsError where there is no room for more */
+  onGrowth(): void
+}
+
+export class UserFiles {
+  readonly #options: UserFilesOptions
+  #index = new FileIndex()
+  #cursors: (NodeCursor | undefined)[] = new Array(NODE_COUNT).fill(undefined)
+  #tail: Promise<unknown> = Promise.resolve()
+  #waiting: { identity: Identity; run: Promise<number[]> } | undefined
+  #runCount = 0
+
+  constructor(options: UserFilesOptions) {
+    this.#options = options
+  }
+
+  get index(): FileIndex {
+    return this.#index
+  }
+
+  /** Files remembered, deleted ones among them: the measure of memory. */
+  get fileCount(): number {
+    return this.#index.table.count
+  }
+
+  /** Whether it is in use, so that forgetting it would free nothing. */
+  get isBusy(): boolean {
+    return this.#runCount > 0
+  }
+
+  cursorOf(node: number): NodeCursor | undefined {
+    return this.#cursors[node]
   }
 
   /**
-   * Brings the memory up to what the live nodes say now; answers which nodes contributed. One
-   * refresh at a time.
+   * Brings the memory up to what the live nodes say now; answers which nodes contributed. One at a
+   * time; whoever comes while one is under way shares the next, because the one under way may have
+   * asked before that caller's change.
    * @throws DfsError AUTH_FAILED where every node refuses the identity, NODES_UNAVAILABLE where
-   *   none answers
+   *   none answers, TOO_MANY_FILES, BUSY, ABORTED
    */
-  refresh(cluster: Cluster, identity: Identity, signal?: AbortSignal): Promise<number[]> {
-    const next = this.#refreshing.then(() => this.#refresh(cluster, identity, signal))
-    this.#refreshing = next.catch(() => {})
-    return next
-  }
-
-  /** All files that exist, in no order, their copies counted on the nodes `live`. */
-  *files(identity: Identity, live: readonly number[]): Generator<FileInfo> {
-    for (const record of this.#files.values()) {
-      const answers = live.flatMap((node) => {
-        const known = record.byNode[node]
-        if (known === undefined) return []
-        return [{ node, entries: [known.settled, known.prepared].filter((e) => e !== undefined) }]
-      })
-      const current = currentVersion(answers)
-      if (current === undefined || current.entry.state === 'deleted') continue
-      const description = describe(record, current, identity)
-      current.entry = { ...current.entry, x: description.x }
-      yield fileInfo(description, current, live)
+  refresh(identity: Identity, signal?: AbortSignal): Promise<number[]> {
+    if (this.#waiting === undefined || !isSameProof(this.#waiting.identity, identity)) {
+      this.#runCount++
+      const turn = {
+        identity,
+        run: this.#tail
+          .then(() => {
+            if (this.#waiting === turn) this.#waiting = undefined
+            return this.#refresh(identity)
+          })
+          .finally(() => this.#runCount--),
+      }
+      this.#waiting = turn
+      this.#tail = turn.run.catch(() => {})
     }
+    return orAborted(this.#waiting.run, signal)
   }
 
-  async #refresh(cluster: Cluster, identity: Identity, signal?: AbortSignal): Promise<number[]> {
+  async #refresh(identity: Identity): Promise<number[]> {
+    const { cluster } = this.#options
     const live = cluster.live()
+    // A node with another folder: nothing of what it said before may count.
+    if (live.some((node) => this.#isReplaced(node))) this.#forgetAll()
+    const damaged: Said[] = []
     const outcomes = await Promise.all(
       live.map(async (node) => {
         try {
-          await this.#refreshNode(cluster, identity, { node, signal })
+          await this.#refreshNode(node, identity, damaged)
           return { node, error: undefined }
         } catch (error) {
           return { node, error: error as DfsError }
         }
       }),
     )
+    for (const { error } of outcomes) if (error !== undefined && isOurs(error)) throw error
+    // What did not open at one node has opened at another by now, or it is lost.
+    for (const said of damaged) this.#take(said, identity)
     const answered = outcomes.filter(({ error }) => error === undefined).map(({ node }) => node)
     if (answered.length > 0) return answered
-    if (signal?.aborted === true) throw new DfsError('ABORTED', 'The request was given up.')
     const refused = outcomes.find(({ error }) => error?.code === 'AUTH_FAILED')
     if (refused?.error !== undefined) throw refused.error
     const nodes = ALL_NODES.map((node) => cluster.states()[node]!.name)
@@ -99,56 +111,58 @@ export class UserFiles {
     })
   }
 
-  async #refreshNode(
-    cluster: Cluster,
-    identity: Identity,
-    { node, signal }: { node: number; signal: AbortSignal | undefined },
-  ): Promise<void> {
-    const epoch = Buffer.from(cluster.epochOf(node) ?? []).toString('hex')
-    if (this.#cursors[node]?.epoch !== epoch) this.#forgetNode(node, epoch)
-    const cursor = this.#cursors[node]!
-    for (let more = true; more; ) {
-      const { header, body } = await cluster.call(node, {
-        op: 'changes',
-        fields: { since: cursor.since, limit: MAX_PAGE_ENTRIES },
-        as: { by: 'user', identity },
-        signal,
-      })
-      const entries =
-        body[0] === undefined
-          ? []
-          : checkMessage(EntryPage, decodeStrict(body[0]), 'a page of changes')
-      for (const entry of entries) this.#take(node, entry)
-      cursor.since = header.next
-      more = header.more
+  async #refreshNode(node: number, identity: Identity, damaged: Said[]): Promise<void> {
+    const { cluster, onGrowth } = this.#options
+    const epoch = Buffer.from(cluster.epochOf(node) ?? [])
+    this.#cursors[node] ??= { epoch, since: 0 }
+    const cursor = this.#cursors[node]
+    for await (const page of changesSince(cluster, { node, identity, since: cursor.since })) {
+      for (const entry of page.entries) {
+        try {
+          this.#take({ node, entry }, identity)
+        } catch (error) {
+          if (toDfsError(error).code !== 'DAMAGED' || damaged.length >= MAX_DAMAGED) throw error
+          damaged.push({ node, entry })
+        }
+      }
+      cursor.since = page.next
+      onGrowth()
     }
   }
 
-  #take(node: number, entry: Entry): void {
-    const id = Buffer.from(entry.file).toString('latin1')
-    const record = this.#files.get(id) ?? { byNode: [], opened: undefined }
-    this.#files.set(id, record)
-    const known = record.byNode[node] ?? { settled: undefined, prepared: undefined }
-    const slot = entry.state === 'prepared' ? 'prepared' : 'settled'
-    const isNewer =
-      known[slot] === undefined || compareVersions(entry.version, known[slot].version) >= 0
-    if (isNewer) record.byNode[node] = { ...known, [slot]: entry }
+  #take({ node, entry }: Said, identity: Identity): void {
+    this.#index.take(node, entry, () => openDescription(identity.entryKey, [entry]))
   }
 
-  /** A node with another folder: what it said before counts no more. */
-  #forgetNode(node: number, epoch: string): void {
-    for (const record of this.#files.values()) record.byNode[node] = undefined
-    this.#cursors[node] = { epoch, since: 0 }
+  #isReplaced(node: number): boolean {
+    const epoch = this.#options.cluster.epochOf(node)
+    const known = this.#cursors[node]?.epoch
+    return epoch !== undefined && known !== undefined && Buffer.compare(known, epoch) !== 0
+  }
+
+  #forgetAll(): void {
+    this.#index = new FileIndex()
+    this.#cursors = this.#cursors.map(() => undefined)
   }
 }
 
-function describe(record: FileRecord, current: CurrentVersion, identity: Identity): Description {
-  const { opened } = record
-  const { entry, copies } = current
-  if (opened !== undefined && compareVersions(opened.version, entry.version) === 0) {
-    return opened.description
-  }
-  const description = openDescription(identity.entryKey, copies)
-  record.opened = { version: entry.version, description }
-  return description
+/** Errors that are no node's: the listing must not go on as if the node were only silent. */
+function isOurs(error: unknown): boolean {
+  return toDfsError(error).node === undefined
+}
+
+/** Another password for the same files must prove itself. */
+function isSameProof(a: Identity, b: Identity): boolean {
+  return a.clientKeys.every((key, node) => key.equals(b.clientKeys[node]!))
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(new DfsError('ABORTED', 'The request was given up.'))
+  if (signal.aborted) onAbort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  return Promise.race([promise, aborted]).finally(() =>
+    signal.removeEventListener('abort', onAbort),
+  )
 }

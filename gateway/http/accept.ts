@@ -24,6 +24,13 @@ export function isBrowser(headers: IncomingHttpHeaders): boolean {
   )
 }
 
+/** Whether one object a line is wanted rather than one document. */
+export function prefersLines(headers: IncomingHttpHeaders): boolean {
+  const accept = headers.accept ?? ''
+  const lines = weight(accept, 'application/x-ndjson')
+  return lines > 0 && lines >= weight(accept, 'application/json')
+}
+
 /** The weight (RFC 9110 section 12.5.1) of a type that is named as such; wildcards name nothing. */
 function weight(accept: string, type: string): number {
   for (const item of accept.split(',')) {

@@ -4,7 +4,7 @@ import multipart from '@fastify/multipart'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { ListQuery, Store } from '../dfs/store.ts'
+import type { Store } from '../dfs/store.ts'
 import { prefersHtml } from './accept.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
@@ -13,6 +13,7 @@ import { sendFile } from './file-download.ts'
 import { storeForm } from './file-form.ts'
 import { moveRoute } from './file-move.ts'
 import { storeBody } from './file-upload.ts'
+import { listingRoute } from './listing.ts'
 import { folderPrefix, nameFromTarget, nameToPath } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
 import {
@@ -21,9 +22,6 @@ import {
   fileJson,
   fileQuerySchema,
   fileSchema,
-  listingJson,
-  listingSchema,
-  listQuerySchema,
   problemResponses,
   uploadedSchema,
 } from './schemas.ts'
@@ -110,22 +108,7 @@ export async function fileRoutes(app: App, options: FileOptions): Promise<void> 
 }
 
 function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): void {
-  app.get(
-    '/files',
-    {
-      schema: {
-        summary: 'List files.',
-        querystring: listQuerySchema,
-        response: { 200: listingSchema, ...problemResponses },
-      },
-    },
-    async (request, reply) => {
-      if (prefersHtml(request.headers)) return views.sendToFolder(reply, '')
-      const query: ListQuery = { ...request.query, signal: abortOnClose(reply.raw) }
-      const listing = await store.list(identityOf(request), query)
-      return reply.send(listingJson(listing))
-    },
-  )
+  listingRoute(app, { store, views, stallTimeoutMs })
 
   app.route({
     method: ['GET', 'HEAD'],

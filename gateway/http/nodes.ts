@@ -4,8 +4,10 @@ import type { ServerResponse } from 'node:http'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import type { Identity } from '../dfs/identity.ts'
 import type { NodeState, Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
+import { identityOf } from './auth.ts'
 import { nodesJson, nodesSchema } from './node-json.ts'
 import { problemResponses } from './schemas.ts'
 
@@ -47,17 +49,18 @@ export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions):
       // A HEAD would wait for an end that never comes.
       exposeHeadRoute: false,
       schema: {
-        summary: 'Server-sent events: `cluster` with the nodes, now and at each change.',
+        summary: 'Server-sent events, now and at each change: `cluster` and `files`.',
         description:
-          'The data of each event is what GET /nodes answers. A change is one of health, room, ' +
-          'what is stored, repair or scrub; changes within two seconds may come as one event.',
+          'The data of `cluster` is what GET /nodes answers. A change is one of health, room, ' +
+          'what is stored, repair or scrub; changes within two seconds may come as one event. ' +
+          'That of `files` is the `change` of GET /files.',
         response: { 200: { description: 'text/event-stream' }, ...problemResponses },
       },
     },
-    async (_request, reply) => {
+    async (request, reply) => {
       events.requirePlace()
       reply.hijack()
-      events.add(reply.raw)
+      events.add(reply.raw, identityOf(request))
       return reply
     },
   )
@@ -137,10 +140,12 @@ function createEvents(store: Store) {
   }
 
   function broadcast(text: string): void {
-    for (const response of listeners) {
-      if (response.writableLength > MAX_UNSENT_BYTES) response.destroy()
-      else response.write(text)
-    }
+    for (const response of listeners) send(response, text)
+  }
+
+  function send(response: ServerResponse, text: string): void {
+    if (response.writableLength > MAX_UNSENT_BYTES) response.destroy()
+    else response.write(text)
   }
 
   return {
@@ -149,7 +154,7 @@ function createEvents(store: Store) {
       if (listeners.size < MAX_LISTENERS) return
       throw new DfsError('BUSY', `${MAX_LISTENERS} listeners follow the nodes already.`)
     },
-    add(response: ServerResponse): void {
+    add(response: ServerResponse, identity: Identity): void {
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',
@@ -158,7 +163,14 @@ function createEvents(store: Store) {
       })
       response.write(eventOf(store.nodes()))
       listeners.add(response)
-      response.once('close', () => listeners.delete(response))
+      const stopWatching = store.watchFiles(identity, {
+        listener: (change) => send(response, fileEventOf(change)),
+        onEnd: () => response.end(),
+      })
+      response.once('close', () => {
+        listeners.delete(response)
+        stopWatching()
+      })
       response.on('error', () => {})
     },
     close(): void {
@@ -172,4 +184,8 @@ function createEvents(store: Store) {
 
 function eventOf(nodes: NodeState[]): string {
   return `event: cluster\ndata: ${JSON.stringify(nodesJson(nodes))}\n\n`
+}
+
+function fileEventOf(change: string): string {
+  return `event: files\ndata: ${JSON.stringify({ change })}\n\n`
 }

@@ -1,7 +1,13 @@
 // The shapes of what HTTP takes and gives, once: they validate, they write JSON, and they become
 // /openapi.json. Knows nothing of how anything is done.
-import { Type } from 'typebox'
-import type { FileDescription, FileInfo, Listing } from '../dfs/store.ts'
+import { type Static, Type } from 'typebox'
+import type {
+  FileDescription,
+  FileInfo,
+  FolderInfo,
+  Listing,
+  ListingChanges,
+} from '../dfs/store.ts'
 
 const nodeNames = Type.Array(Type.String(), { description: 'Names of nodes, e.g. DFS3.' })
 const partNumbers = Type.Array(Type.Integer({ minimum: 1, maximum: 4 }))
@@ -24,14 +30,33 @@ export const fileSchema = Type.Object({
   missingNodes: Type.Optional(nodeNames),
 })
 
+const folderSchema = Type.Object({
+  prefix: Type.String(),
+  files: Type.Integer({ description: 'All files below it.' }),
+  size: Type.Integer({ description: 'Bytes of these.' }),
+})
+
 export const listingSchema = Type.Object({
   files: Type.Array(fileSchema),
-  folders: Type.Array(
-    Type.Object({ prefix: Type.String(), files: Type.Integer(), size: Type.Integer() }),
-  ),
+  folders: Type.Array(folderSchema, { description: 'Before all files.' }),
   next: Type.Optional(Type.String({ description: '`cursor` of the next page.' })),
-  total: Type.Object({ files: Type.Integer(), size: Type.Integer() }),
+  from: Type.Integer({ description: 'Rows before this page.' }),
+  rows: Type.Integer({ description: 'Rows of all pages: folders, and files outside of them.' }),
+  total: Type.Object(
+    { files: Type.Integer(), size: Type.Integer() },
+    { description: 'All files that match prefix and search, those in folders too.' },
+  ),
+  change: Type.String({
+    description:
+      'Names the state of all files of the user; also the ETag. The same at every gateway.',
+  }),
   missingNodes: nodeNames,
+  gone: Type.Optional(
+    Type.Array(Type.String(), { description: 'With `since`: names of files that are no more.' }),
+  ),
+  reset: Type.Optional(
+    Type.Boolean({ description: 'With `since`: it cannot be told what changed; list again.' }),
+  ),
 })
 
 export const listQuerySchema = Type.Object({
@@ -40,11 +65,26 @@ export const listQuerySchema = Type.Object({
     Type.String({ minLength: 1, maxLength: 8, description: 'Rolls names up; / makes folders.' }),
   ),
   search: Type.Optional(Type.String({ description: 'Only names that contain this, in any case.' })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 1000 })),
+  sort: Type.Optional(
+    Type.Union([Type.Literal('name'), Type.Literal('size'), Type.Literal('modified')]),
+  ),
+  order: Type.Optional(Type.Union([Type.Literal('asc'), Type.Literal('desc')])),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 })),
   cursor: Type.Optional(
-    Type.String({ maxLength: 8192, description: '`next` of the page before.' }),
+    Type.String({ maxLength: 16_384, description: '`next` of the page before.' }),
+  ),
+  from: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'In place of a cursor: how many rows to pass over.' }),
+  ),
+  since: Type.Optional(
+    Type.String({
+      maxLength: 256,
+      description:
+        '`change` of a listing: answers only `files` that changed, `gone`, `change` and `reset`.',
+    }),
   ),
 })
+export type ListQuerystring = Static<typeof listQuerySchema>
 
 /** For /openapi.json alone: routes take the name from the raw address, undecoded. */
 export const fileParamsSchema = Type.Object({
@@ -146,18 +186,25 @@ export function fileJson(file: FileInfo) {
   }
 }
 
+export function folderJson({ prefix, fileCount, sizeBytes }: FolderInfo) {
+  return { prefix, files: fileCount, size: sizeBytes }
+}
+
 export function listingJson(listing: Listing) {
   return {
     files: listing.files.map(fileJson),
-    folders: listing.folders.map(({ prefix, fileCount, sizeBytes }) => ({
-      prefix,
-      files: fileCount,
-      size: sizeBytes,
-    })),
+    folders: listing.folders.map(folderJson),
     ...(listing.next === undefined ? {} : { next: listing.next }),
+    from: listing.from,
+    rows: listing.rowCount,
     total: { files: listing.total.fileCount, size: listing.total.sizeBytes },
+    change: listing.change,
     missingNodes: listing.missingNodes,
   }
+}
+
+export function changesJson({ files, gone, isReset, change }: ListingChanges) {
+  return { files: files.map(fileJson), gone, reset: isReset, change }
 }
 
 export function descriptionJson(description: FileDescription) {

@@ -65,6 +65,10 @@ export const codes = {
   NODES_UNAVAILABLE: { retry: true, hint: 'Start the nodes that are named.' },
   PARTS_UNAVAILABLE: { retry: true, hint: 'Start one of the nodes that are named.' },
   OUTCOME_UNKNOWN: { retry: true, hint: 'Try again: repeating it is safe.' },
+  TOO_MANY_FILES: {
+    retry: false,
+    hint: 'Raise limits.listed_files in dfc.conf; a million files take about 200 MB.',
+  },
   BUSY: { retry: true, hint: 'Wait a little and try again.' },
   ABORTED: { retry: true, hint: 'The request was given up before its end.' },
   // Requests of people and programs.

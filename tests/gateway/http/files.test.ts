@@ -257,7 +257,16 @@ test('the listing has prefixes, folders, a search and pages', async () => {
   )
   assert.equal(rest.json.next, undefined)
   assert.equal((await call(`${url}/files?search=LIST/C`)).json.files.length, 1)
-  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'limit=1&limit=2', 'cursor=%00']) {
+  for (const query of [
+    'limit=0',
+    'limit=10001',
+    'from=-1',
+    'from=0&cursor=x',
+    'sort=type',
+    'limit=x',
+    'limit=1&limit=2',
+    'cursor=%00',
+  ]) {
     const refused = await call(`${url}/files?${query}`)
     assert.deepEqual([refused.status, refused.json.code], [400, 'BAD_REQUEST'], query)
   }

@@ -1,0 +1,170 @@
+// One user's files as columns: what a million files cost in memory is decided here. Ids, versions
+// and digests lie in one buffer and numbers in typed arrays, so that the collector has nothing to
+// visit but the names. A file keeps its slot for as long as the table lives, also when it is
+// deleted: its tombstone must outlast what a node that slept still says.
+import { NODE_COUNT } from '@fourfold/storage-node/protocol'
+import type { Description } from './description.ts'
+import { readability } from './file-state.ts'
+import type { FileInfo } from './store.ts'
+
+const ID_BYTES = 16
+const VERSION_AT = ID_BYTES
+const MD5_AT = VERSION_AT + 16
+const STRIDE_BYTES = MD5_AT + 16
+const FIRST_CAPACITY = 64
+/** Bits of a flag byte: two of the rotation, then these. */
+const IS_KNOWN = 4
+const IS_DELETED = 8
+
+export class FileTable {
+  #count = 0
+  #capacity = FIRST_CAPACITY
+  #keys = Buffer.alloc(FIRST_CAPACITY * STRIDE_BYTES)
+  #names: (string | undefined)[] = []
+  #sizes = new Float64Array(FIRST_CAPACITY)
+  #modified = new Float64Array(FIRST_CAPACITY)
+  /** Four bits for each node: which parts of the version it holds. */
+  #held = new Uint16Array(FIRST_CAPACITY)
+  #flags = new Uint8Array(FIRST_CAPACITY)
+  #types = new Uint32Array(FIRST_CAPACITY)
+  readonly #typeNames: string[] = []
+  readonly #typeNumbers = new Map<string, number>()
+  /** Open addressing by the first bytes of an id; slot + 1, at most half full. */
+  #buckets = new Int32Array(FIRST_CAPACITY * 2)
+
+  /** Slots in use, deleted files among them: the measure of memory. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Plaintext bytes and milliseconds since 1970 by slot; another array when the table grew. */
+  get sizes(): Float64Array {
+    return this.#sizes
+  }
+
+  get modified(): Float64Array {
+    return this.#modified
+  }
+
+  /** The slot of the file whose id begins at `at`, or -1. */
+  find(bytes: Buffer, at: number): number {
+    const mask = this.#buckets.length - 1
+    for (let bucket = bytes.readUInt32LE(at) & mask; ; bucket = (bucket + 1) & mask) {
+      const slot = this.#buckets[bucket]! - 1
+      if (slot === -1 || this.#isSame(slot, bytes, at)) return slot
+    }
+  }
+
+  /** A new slot for an id that `find` did not find; nothing is known of the file yet. */
+  add(bytes: Buffer, at: number): number {
+    if (this.#count === this.#capacity) this.#grow()
+    const slot = this.#count++
+    bytes.copy(this.#keys, slot * STRIDE_BYTES, at, at + ID_BYTES)
+    this.#putInBucket(slot)
+    return slot
+  }
+
+  /** Below zero where the version of `slot` is older than the one that begins at `at`. */
+  compareVersion(slot: number, bytes: Buffer, at: number): number {
+    if ((this.#flags[slot]! & IS_KNOWN) === 0) return -1
+    const own = slot * STRIDE_BYTES + VERSION_AT
+    for (let offset = 0; offset < 16; offset += 4) {
+      const difference = this.#keys.readUInt32BE(own + offset) - bytes.readUInt32BE(at + offset)
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
+
+  /** Puts a newer version in the file's place: no node is known to hold a part of it. */
+  setVersion(slot: number, bytes: Buffer, at: number, isDeleted: boolean): void {
+    bytes.copy(this.#keys, slot * STRIDE_BYTES + VERSION_AT, at, at + 16)
+    this.#flags[slot] = IS_KNOWN | (isDeleted ? IS_DELETED : 0)
+    this.#held[slot] = 0
+  }
+
+  /** Notes the parts (a mask) that a node 0..3 holds of the version. */
+  setHeld(slot: number, node: number, parts: number): void {
+    this.#held[slot] = (this.#held[slot]! & ~(15 << (node * 4))) | (parts << (node * 4))
+  }
+
+  describe(slot: number, description: Description): void {
+    this.#names[slot] = description.name
+    this.#sizes[slot] = description.size
+    this.#modified[slot] = description.modified
+    this.#keys.set(description.md5, slot * STRIDE_BYTES + MD5_AT)
+    this.#flags[slot] = (this.#flags[slot]! & ~3) | description.x
+    this.#types[slot] = this.#numberOfType(description.type)
+  }
+
+  /** Whether the slot is that of a file which exists. */
+  isShown(slot: number): boolean {
+    return (this.#flags[slot]! & (IS_KNOWN | IS_DELETED)) === IS_KNOWN
+  }
+
+  /** Undefined where the file was deleted before its name was seen here. */
+  nameOf(slot: number): string | undefined {
+    return this.#names[slot]
+  }
+
+  /** The name of a file that exists. */
+  shownName(slot: number): string {
+    return this.#names[slot]!
+  }
+
+  /** The file as callers see it while the nodes `live` (0..3) answer. */
+  infoOf(slot: number, live: readonly number[]): FileInfo {
+    const at = slot * STRIDE_BYTES
+    const held = this.#held[slot]!
+    const partsHeld = new Array<number>(NODE_COUNT).fill(0)
+    for (const node of live) partsHeld[node] = (held >> (node * 4)) & 15
+    return {
+      name: this.#names[slot]!,
+      sizeBytes: this.#sizes[slot]!,
+      modifiedMs: this.#modified[slot]!,
+      type: this.#typeNames[this.#types[slot]!]!,
+      md5: this.#keys.toString('hex', at + MD5_AT, at + STRIDE_BYTES),
+      version: this.#keys.toString('hex', at + VERSION_AT, at + MD5_AT),
+      ...readability(partsHeld, this.#flags[slot]! & 3, live),
+    }
+  }
+
+  #isSame(slot: number, bytes: Buffer, at: number): boolean {
+    const own = slot * STRIDE_BYTES
+    for (let offset = 0; offset < ID_BYTES; offset += 4) {
+      if (this.#keys.readUInt32LE(own + offset) !== bytes.readUInt32LE(at + offset)) return false
+    }
+    return true
+  }
+
+  #putInBucket(slot: number): void {
+    const mask = this.#buckets.length - 1
+    let bucket = this.#keys.readUInt32LE(slot * STRIDE_BYTES) & mask
+    while (this.#buckets[bucket] !== 0) bucket = (bucket + 1) & mask
+    this.#buckets[bucket] = slot + 1
+  }
+
+  #grow(): void {
+    this.#capacity *= 2
+    this.#keys = Buffer.concat([this.#keys], this.#capacity * STRIDE_BYTES)
+    this.#sizes = extended(this.#sizes, new Float64Array(this.#capacity))
+    this.#modified = extended(this.#modified, new Float64Array(this.#capacity))
+    this.#held = extended(this.#held, new Uint16Array(this.#capacity))
+    this.#flags = extended(this.#flags, new Uint8Array(this.#capacity))
+    this.#types = extended(this.#types, new Uint32Array(this.#capacity))
+    this.#buckets = new Int32Array(this.#capacity * 2)
+    for (let slot = 0; slot < this.#count; slot++) this.#putInBucket(slot)
+  }
+
+  #numberOfType(type: string): number {
+    const known = this.#typeNumbers.get(type)
+    if (known !== undefined) return known
+    const number = this.#typeNames.push(type) - 1
+    this.#typeNumbers.set(type, number)
+    return number
+  }
+}
+
+function extended<T extends { set(from: T): void }>(from: T, to: T): T {
+  to.set(from)
+  return to
+}

@@ -1,0 +1,125 @@
+// GET /files: a page of the listing, a window into it, what changed since another listing, or all
+// of it as a stream of lines.
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Identity } from '../dfs/identity.ts'
+import type { Listing, ListQuery, Store } from '../dfs/store.ts'
+import { prefersHtml, prefersLines } from './accept.ts'
+import type { App } from './app.ts'
+import { identityOf } from './auth.ts'
+import { judgeRead } from './conditions.ts'
+import { abortOnClose } from './response-body.ts'
+import {
+  changesJson,
+  fileJson,
+  folderJson,
+  type ListQuerystring,
+  listingJson,
+  listingSchema,
+  listQuerySchema,
+  problemResponses,
+} from './schemas.ts'
+import type { Views } from './views.ts'
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+const LINES_TYPE = 'application/x-ndjson; charset=utf-8'
+/** Rows that are in memory at once while all are streamed. */
+const STREAM_ROWS = 2000
+
+export interface ListingOptions {
+  store: Store
+  views: Views
+  stallTimeoutMs: number
+}
+
+export function listingRoute(app: App, { store, views, stallTimeoutMs }: ListingOptions): void {
+  app.get(
+    '/files',
+    {
+      schema: {
+        summary:
+          'List files. `Accept: application/x-ndjson` streams all: one object a line, the first with `total` and `change`.',
+        querystring: listQuerySchema,
+        response: { 200: listingResponse, ...problemResponses },
+      },
+    },
+    async (request, reply) => {
+      if (prefersHtml(request.headers)) return views.sendToFolder(reply, '')
+      const identity = identityOf(request)
+      const { since } = request.query
+      const signal = abortOnClose(reply.raw)
+      if (since !== undefined) {
+        const changes = await store.changes(identity, { since, signal })
+        return sendJson(reply, changesJson(changes))
+      }
+      const query = queryOf(request.query, signal)
+      if (prefersLines(request.headers)) {
+        const first = await store.list(identity, { ...query, limit: STREAM_ROWS })
+        hangUpOnStall(reply, stallTimeoutMs)
+        return sendLines(reply, lines({ store, identity, query, first }))
+      }
+      return sendListing(request, reply, await store.list(identity, query))
+    },
+  )
+}
+
+/** Written by JSON.stringify, so this is for /openapi.json alone. */
+const listingResponse = {
+  description: 'A page; with `since`, what changed.',
+  content: {
+    'application/json': { schema: listingSchema },
+  },
+}
+
+function queryOf(query: ListQuerystring, signal: AbortSignal): ListQuery {
+  const { order, since: _, ...rest } = query
+  return { ...rest, isDescending: order === 'desc', signal }
+}
+
+/** RFC 9110 section 8.8.1: weak, for the same files may be written in other bytes. */
+function sendListing(request: FastifyRequest, reply: FastifyReply, listing: Listing) {
+  reply.header('etag', `W/"${listing.change}"`)
+  const { 'if-none-match': ifNoneMatch } = request.headers
+  const tag = { md5: listing.change, modifiedMs: Date.now() }
+  const verdict = judgeRead({ 'if-none-match': ifNoneMatch }, tag)
+  if (verdict === 'not-modified') return reply.code(304).send()
+  return sendJson(reply, listingJson(listing))
+}
+
+function sendJson(reply: FastifyReply, value: object) {
+  return reply.type(JSON_TYPE).send(JSON.stringify(value))
+}
+
+function sendLines(reply: FastifyReply, source: AsyncIterable<string>) {
+  return reply.type(LINES_TYPE).send(Readable.from(source))
+}
+
+async function* lines(options: {
+  store: Store
+  identity: Identity
+  query: ListQuery
+  first: Listing
+}): AsyncGenerator<string> {
+  const { store, identity, query, first } = options
+  const { files: _files, folders: _folders, next: _next, ...head } = listingJson(first)
+  yield `${JSON.stringify(head)}\n`
+  for (let page = first; ; ) {
+    const rows = [...page.folders.map(folderJson), ...page.files.map(fileJson)]
+    yield rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+    if (page.next === undefined) return
+    const { from: _from, ...rest } = query
+    page = await store.list(identity, { ...rest, limit: STREAM_ROWS, cursor: page.next })
+  }
+}
+
+/** A reader that takes nothing for so long holds memory for nobody. */
+function hangUpOnStall(reply: FastifyReply, stallTimeoutMs: number): void {
+  const { socket } = reply.raw
+  const onStall = () => reply.raw.destroy()
+  socket?.setTimeout(stallTimeoutMs)
+  socket?.on('timeout', onStall)
+  reply.raw.once('close', () => {
+    socket?.setTimeout(0)
+    socket?.off('timeout', onStall)
+  })
+}
