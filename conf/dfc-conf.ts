@@ -35,6 +35,7 @@ export const dfcConfSchema = table({
     derivations_waiting: count(512, 0),
     listed_files: count(1_000_000, 1, 100_000_000),
     listing_poll_ms: timeoutMs(2_000),
+    upload_days: Type.Number({ default: 7, exclusiveMinimum: 0, maximum: 366 }),
     identity_minutes: Type.Number({ default: 15, exclusiveMinimum: 0, maximum: 1440 }),
   }),
   gateway: table({

@@ -12,6 +12,8 @@ import { createDiskSpace } from './disk-space.ts'
 import { createEntries } from './entries.ts'
 import { createEntryTable } from './entry-table.ts'
 import { type Folder, openFolder } from './folder.ts'
+import { createKeptTable } from './kept-table.ts'
+import { createKeptUploads } from './kept-uploads.ts'
 import type { Log } from './log.ts'
 import { createPartStore } from './part-store.ts'
 import { createPeerEntries } from './peer-entries.ts'
@@ -104,10 +106,14 @@ function createServices(
     ageMs: conf.staging.age_hours * 3_600_000,
     syncEveryBytes: conf.staging.sync_every_bytes,
   })
+  const kept = createKeptUploads({
+    ...{ catalog, staging, table: createKeptTable(catalog), syncFolder: parts.syncFolder },
+  })
   const runs = new Map<string, Promise<void>>()
 
   async function forgetUserOnce(user: string): Promise<void> {
     await staging.dropUser(user)
+    await kept.dropUser(user)
     for (;;) {
       const { count, doomed } = await catalog.write(() => entries.applyForget(user, FORGET_PAGE))
       await parts.discard(doomed)
@@ -134,6 +140,7 @@ function createServices(
     peerEntries,
     parts,
     staging,
+    kept,
     space: createDiskSpace({ path: folder.path, reserveBytes: conf.disk.reserve_bytes }),
     traffic: newTraffic(),
     connectionCount,
@@ -152,10 +159,11 @@ function createServices(
 
 /** Puts right what a process that died has left. */
 async function recover(services: Services, log: Log): Promise<void> {
-  const { accounts, catalog, entries, parts, peerEntries, staging } = services
+  const { accounts, catalog, entries, kept, parts, peerEntries, staging } = services
   await catalog.write(() => peerEntries.applyForgive(Date.now()))
   for (const user of accounts.usersBeingRemoved()) await services.forgetUser(user)
-  const stagedCount = await staging.clear()
+  const expiredCount = await kept.collect(Date.now())
+  const stagedCount = expiredCount + (await staging.clear(kept.isKept))
   const orphanCount = await parts.collect(entries.hasKey)
   if (stagedCount + orphanCount === 0) return
   log.info('Removed what unfinished uploads had left.', { stagedCount, orphanCount })
@@ -179,7 +187,8 @@ function tend(options: {
     Math.min(Math.max(shortestMs / 4, 10), 1000),
   )
   const collectTimer = setInterval(() => {
-    services.staging.collect(Date.now()).catch((error: unknown) => {
+    const { kept, staging } = services
+    Promise.all([staging.collect(Date.now()), kept.collect(Date.now())]).catch((error: unknown) => {
       log.warn('Old uploads could not be collected.', { reason: toDfsError(error).message })
     })
   }, COLLECT_EVERY_MS)

@@ -119,6 +119,24 @@ export function createPartStore(options: { folder: string; log: Log }) {
   }
 
   /**
+   * Gives synced files a second name in their places, durably. The key must be reserved.
+   * @throws DfsError NO_SPACE, DISK_FAILED
+   */
+  async function link(
+    key: Uint8Array,
+    files: readonly { path: string; part: number }[],
+  ): Promise<void> {
+    const name = hex(key)
+    try {
+      await Promise.all(files.map(({ path, part }) => linkFile(path, pathOf(name, part))))
+      await syncFolder(folderOf(name))
+    } catch (error) {
+      await remove({ key, parts: 15 })
+      throw toDiskError(error, 'placing a part')
+    }
+  }
+
+  /**
    * Puts a synced file in the place of the one that is there, if any, durably: at every moment one
    * of the two is there. The key must be reserved.
    * @throws DfsError NO_SPACE, DISK_FAILED
@@ -208,7 +226,10 @@ export function createPartStore(options: { folder: string; log: Log }) {
     return removedCount
   }
 
-  return { reserve, place, share, replace, isWhole, remove, discard, openPart, collect, syncFolder }
+  return {
+    ...{ reserve, place, link, share, replace, isWhole, remove, discard },
+    ...{ openPart, collect, syncFolder },
+  }
 }
 
 /** Names the files of a version without telling user, file or version apart. */

@@ -1,14 +1,24 @@
 // Uploads on their way in: two files each, one for each lane of this node, growing row by row. An
 // upload belongs to a user, not to a connection. Knows no versions and no catalog; a restart
-// forgets all uploads.
-import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, unlinkSync } from 'node:fs'
+// forgets all uploads, but the files of those that kept-uploads.ts remembers stay.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  unlinkSync,
+} from 'node:fs'
 import { removeFile, toDiskError } from './durable.ts'
+import type { KeptPoint } from './kept-table.ts'
 import { CRC_BYTES } from './part-store.ts'
 import { DfsError, ignoreBody, lanesOfNode } from './protocol/index.ts'
 import { type RowWriterOptions, rowWriter, startSync } from './row-writer.ts'
 
 /** Uploads at once on one node, finished or not; each idle one is a few hundred bytes of memory. */
-const MAX_UPLOADS = 4096
+export const MAX_UPLOADS = 4096
+const KEPT_FILE = /^([0-9a-f]{32})\.[0-3]$/
 /** Files of uploads that were quiet for this long are closed, and opened again when rows come. */
 const QUIET_MS = 5 * 60_000
 
@@ -31,6 +41,8 @@ export interface Upload {
   readonly id: string
   readonly user: string
   readonly first: number
+  /** Its files outlive it: giving the upload up leaves them. */
+  readonly isKept: boolean
   readonly lanes: readonly [StagedLane, StagedLane]
   rows: number
   /** A row shorter than the first has come: it must be the last. */
@@ -72,7 +84,38 @@ export function createStaging(options: {
       throw toDiskError(error, 'opening an upload')
     }
     const state = { rows: 0, isEnded: false, fault: undefined, isGone: false, writer: undefined }
-    const upload = { id, user, first, lanes, ...state, touchedMs: Date.now() }
+    const upload = { id, user, first, isKept: false, lanes, ...state, touchedMs: Date.now() }
+    uploads.set(id, upload)
+    return upload
+  }
+
+  /**
+   * A kept upload as it was at a checkpoint, under an id that its present writer alone knows; what
+   * its files hold beyond is cut off.
+   * @throws DfsError NO_SPACE, DISK_FAILED
+   */
+  function reopen(
+    place: { id: string; user: string; first: number; fileName: string },
+    point: Pick<KeptPoint, 'rows' | 'lanes'>,
+  ): Upload {
+    const { id, user, first, fileName } = place
+    const { rows } = point
+    const lanes = lanesOfNode(node - 1, first).map((lane, at) => {
+      return { ...newLane(`${folder}/${fileName}`, lane), ...point.lanes[at]! }
+    }) as unknown as Upload['lanes']
+    const isEnded = lanes.some(({ bytes, pieceBytes }) => bytes < rows * pieceBytes)
+    const state = { rows, isEnded, fault: undefined, isGone: false, writer: undefined }
+    const upload = { id, user, first, isKept: true, lanes, ...state, touchedMs: Date.now() }
+    try {
+      for (const lane of lanes) {
+        lane.fd = openSync(lane.path, constants.O_RDWR | constants.O_CREAT, 0o600)
+        requireWhole(upload, lane)
+        cutTail(upload, lane)
+      }
+    } catch (error) {
+      for (const lane of lanes) closeLane(lane)
+      throw toDiskError(error, 'opening an upload')
+    }
     uploads.set(id, upload)
     return upload
   }
@@ -108,14 +151,13 @@ export function createStaging(options: {
   async function syncedRows(upload: Upload): Promise<number> {
     requireSound(upload)
     const { rows } = upload
-    await Promise.all(upload.lanes.map((lane) => syncLane(upload, lane, 'sound')))
-    requireSound(upload)
+    await syncedLanes(upload)
     return rows
   }
 
   /**
    * Ends an upload: its files are whole, synced and closed, and the caller's.
-   * @throws DfsError NO_SPACE, DISK_FAILED; the upload and its files are then gone
+   * @throws DfsError NO_SPACE, DISK_FAILED; the upload and its files (but kept ones) are then gone
    */
   async function take(upload: Upload): Promise<void> {
     forget(upload)
@@ -125,19 +167,23 @@ export function createStaging(options: {
       if (upload.fault !== undefined) throw upload.fault
       for (const lane of upload.lanes) closeLane(lane)
     } catch (error) {
-      for (const lane of upload.lanes) discardLane(lane)
+      for (const lane of upload.lanes) upload.isKept ? closeLane(lane) : discardLane(lane)
       throw toDiskError(error, 'finishing an upload')
     }
   }
 
-  /** Gives an upload up and removes its files. */
+  /** Gives an upload up and removes its files, unless they are kept. */
   async function drop(upload: Upload): Promise<void> {
+    await release(upload)
+    if (upload.isKept) return
+    for (const lane of upload.lanes) await removeFile(lane.path)
+  }
+
+  /** Takes no more of an upload and closes its files. */
+  async function release(upload: Upload): Promise<void> {
     forget(upload)
     for (const lane of upload.lanes) while (lane.syncing !== undefined) await lane.syncing
-    for (const lane of upload.lanes) {
-      closeLane(lane)
-      await removeFile(lane.path)
-    }
+    for (const lane of upload.lanes) closeLane(lane)
   }
 
   function forget(upload: Upload): void {
@@ -166,9 +212,12 @@ export function createStaging(options: {
     for (const upload of uploads.values()) if (upload.user === user) await drop(upload)
   }
 
-  /** Removes what the process before left: nothing remembers those uploads. */
-  async function clear(): Promise<number> {
-    const names = readdirSync(folder)
+  /** Removes what the process before left, but for the files of kept uploads. */
+  async function clear(isKept: (id: string) => boolean): Promise<number> {
+    const names = readdirSync(folder).filter((name) => {
+      const id = KEPT_FILE.exec(name)?.[1]
+      return id === undefined || !isKept(id)
+    })
     for (const name of names) await removeFile(`${folder}/${name}`)
     return names.length
   }
@@ -177,7 +226,17 @@ export function createStaging(options: {
     for (const upload of uploads.values()) await drop(upload)
   }
 
-  return { folder, open, find, has, write, syncedRows, take, drop, collect, dropUser, clear, close }
+  return {
+    ...{ folder, open, reopen, find, has, write, syncedRows, take, drop, release },
+    ...{ collect, dropUser, clear, close },
+  }
+}
+
+/** All rows that are written now are on the disk then. @throws DfsError the fault of the upload */
+export async function syncedLanes(upload: Upload): Promise<void> {
+  requireSound(upload)
+  await Promise.all(upload.lanes.map((lane) => syncLane(upload, lane, 'sound')))
+  requireSound(upload)
 }
 
 /** @throws DfsError the first failure of the upload */
@@ -204,6 +263,12 @@ function cutTail(upload: Upload, lane: StagedLane): void {
   lane.fd ??= openSync(lane.path, 'r+')
   const wholeBytes = lane.bytes + upload.rows * CRC_BYTES
   if (fstatSync(lane.fd).size > wholeBytes) ftruncateSync(lane.fd, wholeBytes)
+}
+
+/** What a checkpoint counts on is there. @throws DfsError DAMAGED */
+function requireWhole({ rows }: Upload, lane: StagedLane): void {
+  if (fstatSync(lane.fd!).size >= lane.bytes + rows * CRC_BYTES) return
+  throw new DfsError('DAMAGED', 'The files of the upload are gone or cut short.')
 }
 
 function newLane(prefix: string, lane: number): StagedLane {

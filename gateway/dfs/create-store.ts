@@ -10,6 +10,7 @@ import { download } from './download.ts'
 import { checkFileName } from './file-name.ts'
 import { Gate } from './gate.ts'
 import type { Identity } from './identity.ts'
+import { createKeptUploads } from './kept-uploads.ts'
 import { createListings } from './listing.ts'
 import { lookupExisting } from './lookup.ts'
 import { move } from './move.ts'
@@ -20,6 +21,8 @@ import { remove } from './removal.ts'
 import { createSignIn } from './sign-in.ts'
 import type { Store } from './store.ts'
 import { upload } from './upload.ts'
+
+const DAY_MS = 24 * 3_600_000
 
 export interface StoreOptions {
   conf: DfcConf
@@ -97,6 +100,12 @@ export function createStore(options: StoreOptions): Store {
         identity,
         moveFolder({ cluster, identity, list: (query) => listings.list(identity, query) }, request),
       ),
+      moveFolder({ cluster, identity, list: (query) => listings.list(identity, query) }, request),
+    uploads: createKeptUploads({
+      cluster,
+      keepMs: limits.upload_days * DAY_MS,
+      enter: (signal) => gate.enter(signal),
+    }),
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
     close() {
       listings.close()

@@ -16,8 +16,8 @@ import { type Static, Type } from 'typebox'
 import { openBytes, sealBytes } from './keys.ts'
 
 const FORMAT = 1
-/** A resumed upload adds one; more than this many and the upload starts again. */
-export const MAX_ATTEMPTS = 32
+/** One that broke off and went on adds one; with more than this many an upload starts again. */
+export const MAX_ATTEMPTS = 256
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const quarter = Type.Integer({ minimum: 0, maximum: 3 })
@@ -94,7 +94,8 @@ function contextOf(place: EntryPlace): Buffer {
   return Buffer.concat([place.file, place.version])
 }
 
-function bytesOf(lengthBytes: number) {
+/** A CBOR byte string of exactly `lengthBytes`. */
+export function bytesOf(lengthBytes: number) {
   return Type.Refine(
     Type.Unsafe<Uint8Array>({}),
     (value) => value instanceof Uint8Array && value.byteLength === lengthBytes,

@@ -24,6 +24,18 @@ export interface LaneWriterOptions {
   first: number
   /** Plaintext bytes, where known: lets a node refuse early for want of disk. */
   sizeBytes?: number | undefined
+  /** In place of opening an upload: one that the nodes keep goes on. */
+  kept?: KeptStart
+}
+
+/** Where a kept upload goes on. */
+export interface KeptStart {
+  /** Of the checkpoint. */
+  number: number
+  /** Of lane 0..3, at the checkpoint. */
+  sums: readonly LaneSum[]
+  /** Told what a node (0..3) keeps of a row that is not full: two pieces or none. */
+  onTail(node: number, pieces: readonly Buffer[]): void
 }
 
 interface NodeChannel {
@@ -36,7 +48,7 @@ export class LaneWriter {
   #channels: NodeChannel[] = []
   #failure: DfsError | undefined
   /** Of lane 0..3. */
-  readonly sums: LaneSum[] = Array.from({ length: NODE_COUNT }, () => ({ bytes: 0, checksum: 0 }))
+  readonly sums: LaneSum[]
 
   /** Opens the upload on all four nodes. @throws DfsError of the node that fails */
   static async open(options: LaneWriterOptions): Promise<LaneWriter> {
@@ -51,6 +63,9 @@ export class LaneWriter {
 
   private constructor(options: LaneWriterOptions) {
     this.#options = options
+    const nothing = { bytes: 0, checksum: 0 }
+    const { sums = Array.from({ length: NODE_COUNT }, () => nothing) } = options.kept ?? {}
+    this.sums = sums.map((sum) => ({ ...sum }))
   }
 
   /**
@@ -103,28 +118,34 @@ export class LaneWriter {
     this.#channels = []
   }
 
-  /** Gives the upload up; the nodes drop what they staged. */
+  /** Gives the upload up; the nodes drop what they staged, but for what they keep. */
   async abort(): Promise<void> {
     for (const { connection, id } of this.#channels) {
       connection.closeChannel(id)
       connection.close()
     }
     this.#channels = []
-    const { cluster, identity, upload } = this.#options
-    await cluster.tellEach({
-      op: 'abort-upload',
-      fields: { upload },
-      as: { by: 'user', identity },
-    })
+    const { cluster, identity, kept, upload } = this.#options
+    const as = { by: 'user', identity } as const
+    const request = { op: 'abort-upload', fields: { upload }, as } as const
+    // What is kept stays where it is, whether a node has heard this or not.
+    if (kept !== undefined) cluster.tellLater(ALL_NODES, request)
+    else await cluster.tellEach(request)
   }
 
   async #openNode(node: number): Promise<void> {
-    const { cluster, first, upload, sizeBytes } = this.#options
+    const { cluster, first, kept, upload, sizeBytes } = this.#options
     const connection = await cluster.takeBulk(node)
     const id = connection.openChannel((error) => {
       this.#failure ??= error
     })
     this.#channels.push({ connection, id })
+    if (kept !== undefined) {
+      const fields = { upload, number: kept.number }
+      const answer = await connection.request({ op: 'keep-resume', fields, ...this.#common() })
+      kept.onTail(node, answer.body)
+      return
+    }
     const fields = { upload, first, ...(sizeBytes !== undefined && { size: sizeBytes }) }
     await connection.request({ op: 'open', fields, ...this.#common() })
   }

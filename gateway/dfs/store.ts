@@ -2,6 +2,7 @@
 // below. Knows no HTTP. Every method takes limits from the conf or an AbortSignal, and throws
 // DfsError only.
 import type { Identity } from './identity.ts'
+import type { KeptUploads } from './kept-uploads.ts'
 import type { NodeFigures } from './node-status.ts'
 
 /** State of one file: all eight copies here; readable with fewer; not readable now. */
@@ -267,6 +268,8 @@ export interface Store {
    * @throws as `move`; NAME_EXISTS with the `names` in the way, before anything is moved
    */
   moveFolder(identity: Identity, request: FolderMoveRequest): Promise<number>
+  /** Uploads that outlive a request, and go on where they broke off. */
+  uploads: KeptUploads
   accounts: Accounts
   close(): Promise<void>
 }

@@ -154,13 +154,12 @@ function describer(
 ) {
   const { request, name, contentKey } = context
   const { md5, x, first, sizeBytes } = content
-  const type = request.type === undefined || request.type === '' ? DEFAULT_TYPE : request.type
   return (version: Uint8Array): { description: Description; sealed: Buffer } => {
     const description: Description = {
       name,
       size: sizeBytes,
       md5,
-      type: Buffer.byteLength(type) > MAX_TYPE_BYTES ? DEFAULT_TYPE : type,
+      type: typeOf(request.type),
       modified: request.modifiedMs ?? versionTimeMs(version),
       key: contentKey,
       rowBytes: ROW_BYTES,
@@ -174,6 +173,12 @@ function describer(
   }
 }
 
+/** The type that is kept of the one that was told. */
+export function typeOf(type: string | undefined): string {
+  if (type === undefined || type === '') return DEFAULT_TYPE
+  return Buffer.byteLength(type) > MAX_TYPE_BYTES ? DEFAULT_TYPE : type
+}
+
 function sealPlainRow(context: UploadContext, { row, plain, isLast }: PlainRow): SealedRow {
   return sealRow(context.rowKey, { row, attempt: 0, isLast }, plain)
 }
@@ -182,7 +187,7 @@ function sealPlainRow(context: UploadContext, { row, plain, isLast }: PlainRow):
  * What the nodes are to check at prepare, from what the caller asks.
  * @throws DfsError PRECONDITION_FAILED
  */
-async function nodeCondition(
+export async function nodeCondition(
   cluster: Cluster,
   identity: Identity,
   request: { name: string; condition?: WriteCondition; signal?: AbortSignal },

@@ -28,6 +28,7 @@ import { answerFailure, answerFailures } from './problem.ts'
 import { PAGE_POLICY } from './security.ts'
 import { answerBadBytes, createHttpServer, sendContinue } from './server.ts'
 import { sessionRoutes } from './session.ts'
+import { tusRoutes } from './tus.ts'
 import { createViews } from './views.ts'
 
 export type App = FastifyInstance<
@@ -102,6 +103,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   await app.register(async (scope: App) => sessionRoutes(scope, { ...auth, views }))
   await app.register(async (scope: App) =>
     fileRoutes(scope, { store, views, stallTimeoutMs, requireUser }),
+  )
+  await app.register(async (scope: App) =>
+    tusRoutes(scope, { store, views, stallTimeoutMs, requireUser }),
   )
   await app.register(async (scope: App) => nodeRoutes(scope, { store, requireUser }))
   await app.register(async (scope: App) =>

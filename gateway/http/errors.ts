@@ -41,6 +41,8 @@ export const statuses = {
   TOO_LARGE: 413,
   UPLOAD_UNKNOWN: 404,
   UPLOAD_EXISTS: 409,
+  UPLOAD_LOCKED: 423,
+  OFFSET_MISMATCH: 409,
   COUNT_MISMATCH: 502,
   NO_SPACE: 507,
   DISK_FAILED: 502,
@@ -170,7 +172,7 @@ function sentenceOf(message: string): string {
 }
 
 function headersOf(error: DfsError, status: number): Record<string, string> {
-  if (status !== 503 && status !== 429) return {}
+  if (![423, 429, 503].includes(status)) return {}
   const waitMs = detailNumber(error, 'retryAfterMs')
   const waitS = waitMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(waitMs / 1000))
   return { 'retry-after': String(waitS) }

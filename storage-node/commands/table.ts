@@ -4,6 +4,7 @@ import type { AccountBook } from '../accounts.ts'
 import type { Catalog } from '../catalog.ts'
 import type { DiskSpace } from '../disk-space.ts'
 import type { EntryBook } from '../entries.ts'
+import type { KeptUploads } from '../kept-uploads.ts'
 import type { PartStore } from '../part-store.ts'
 import type { PeerEntryBook } from '../peer-entries.ts'
 import type { Sender } from '../proof-check.ts'
@@ -11,6 +12,7 @@ import type { BodySink, Op, Request, RequestOf, ResponseOf, Section } from '../p
 import type { Recovery } from '../recovery.ts'
 import type { Staging } from '../staging.ts'
 import { accountCommands } from './accounts.ts'
+import { keptCommands } from './kept.ts'
 import { moveCommands } from './moves.ts'
 import { peerCommands } from './peers.ts'
 import { readCommands } from './reading.ts'
@@ -40,6 +42,7 @@ export interface Services {
   peerEntries: PeerEntryBook
   parts: PartStore
   staging: Staging
+  kept: KeptUploads
   space: DiskSpace
   traffic: Traffic
   recovery: Recovery
@@ -93,6 +96,7 @@ export function createCommands(services: Services): Commands {
     ...peerCommands(services),
     ...uploads,
     ...moveCommands(services),
+    ...keptCommands(services),
     ...versionCommands(services),
   }
   return {

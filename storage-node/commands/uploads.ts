@@ -35,7 +35,7 @@ interface NewVersion {
 export function uploadCommands(
   services: Services,
 ): CommandsOf<UploadOp> & Pick<Commands, 'append'> {
-  const { accounts, catalog, entries, node, parts, space, staging, traffic } = services
+  const { accounts, catalog, entries, kept, node, parts, space, staging, traffic } = services
 
   function append(
     call: Call,
@@ -88,7 +88,9 @@ export function uploadCommands(
         lane,
       }))
       await staging.take(upload)
-      await parts.place(key, placed, staging.folder)
+      // A kept upload keeps its files until the version is committed: this one may yet be aborted.
+      if (upload.isKept) await parts.link(key, placed)
+      else await parts.place(key, placed, staging.folder)
       const stored = placed.map(({ part, lane: { bytes, pieceBytes, checksum } }) => {
         return { part, bytes, pieceBytes, checksum, data: null }
       })
@@ -177,6 +179,7 @@ export function uploadCommands(
     async 'abort-upload'({ sender }, { upload }) {
       const isKnown = staging.has(sender.user, upload)
       if (isKnown) await staging.drop(staging.find(sender.user, upload))
+      else await kept.drop(sender.user, upload)
       return { header: {} }
     },
   }

@@ -47,6 +47,8 @@ export const codes = {
   // Uploads on a node.
   UPLOAD_UNKNOWN: { retry: false, hint: 'Start the upload again.' },
   UPLOAD_EXISTS: { retry: false, hint: 'Take a new random upload id.' },
+  UPLOAD_LOCKED: { retry: true, hint: 'Wait a little, ask for the offset, and go on from there.' },
+  OFFSET_MISMATCH: { retry: true, hint: 'Ask for the offset, and go on from there.' },
   COUNT_MISMATCH: { retry: true, hint: 'The node holds other bytes than were sent; send again.' },
   NO_SPACE: {
     retry: true,

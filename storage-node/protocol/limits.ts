@@ -29,7 +29,7 @@ export const MAX_BODY_BYTES = 1_048_576
 /** Sections of one body: the two pieces of a row are the most that anything sends. */
 export const MAX_SECTIONS = 4
 
-/** A sealed description is at most this long: a name, a media type, and 32 resumed attempts. */
+/** A sealed description is at most this long: a name, a media type, and 256 attempts. */
 export const MAX_SEALED_BYTES = 8192
 
 /** Longest file name, in bytes of UTF-8. */
@@ -43,6 +43,9 @@ export const MAX_ROWS = 2 ** 40
 
 /** Entries in one page of `changes`; a page is also cut at half of MAX_BODY_BYTES. */
 export const MAX_PAGE_ENTRIES = 1000
+
+/** Kept uploads in one page of `keep-list`: each has at most two sealed states. */
+export const MAX_PAGE_KEPT = 32
 
 /** Users in one page of `account-list`: at 257 bytes each they fit into a header. */
 export const MAX_PAGE_USERS = 200

@@ -5,6 +5,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import { DfsError } from './errors.ts'
 import {
   MAX_PAGE_ENTRIES,
+  MAX_PAGE_KEPT,
   MAX_PAGE_USERS,
   MAX_ROUNDS,
   MAX_ROWS,
@@ -31,6 +32,7 @@ const fileId = bytes(FILE_ID_BYTES)
 const version = bytes(VERSION_BYTES)
 const upload = bytes(UPLOAD_ID_BYTES)
 const sealed = bytes(1, MAX_SEALED_BYTES)
+const size = Type.Optional(count)
 const body = Type.Optional(
   Type.Array(Type.Tuple([uint32, uint32]), { minItems: 1, maxItems: MAX_SECTIONS }),
 )
@@ -128,6 +130,30 @@ export const RepairState = message({
 })
 export type RepairState = Static<typeof RepairState>
 
+/**
+ * A checkpoint of a kept upload: from `sealed` (opaque here) and its first `rows` rows a client can
+ * go on. `tail`: bytes of a row that is not full are kept beside them.
+ */
+export const KeptPoint = message({ number: count, rows: count, sealed, tail: Type.Boolean() })
+export type KeptPoint = Static<typeof KeptPoint>
+
+const keptFields = {
+  first: quarter,
+  /** How often somebody began to write to it. */
+  takes: count,
+  expires: count,
+  done: Type.Boolean(),
+  /** Oldest first. */
+  points: Type.Array(KeptPoint, { minItems: 1, maxItems: 2 }),
+}
+/** What a node knows of a kept upload. */
+export const Kept = message(keptFields)
+export type Kept = Static<typeof Kept>
+export const KeptPage = Type.Array(message({ upload, ...keptFields }), {
+  maxItems: MAX_PAGE_KEPT,
+})
+export type KeptPage = Static<typeof KeptPage>
+
 export const Greeting = message({
   node: part,
   nonce: bytes(KEY_BYTES),
@@ -179,7 +205,7 @@ export const commands = {
     message({ row, more: Type.Boolean(), body }),
   ),
 
-  open: command('user', { upload, first: quarter, size: Type.Optional(count) }, nothing),
+  open: command('user', { upload, first: quarter, size }, nothing),
   append: command('user', { upload, row, body }, nothing),
   staged: command('user', { upload }, message({ rows: count })),
   prepare: command(
@@ -206,6 +232,22 @@ export const commands = {
     { file: fileId, version, source: fileId, sourceVersion: version, sealed, condition },
     message({ replaced: Type.Boolean() }),
   ),
+  'keep-open': command('user', { upload, first: quarter, size, expires: count, sealed }, nothing),
+  'keep-look': command('user', { upload }, Kept),
+  'keep-list': command(
+    'user',
+    { after: bytes(0, UPLOAD_ID_BYTES) },
+    message({ more: Type.Boolean(), body }),
+  ),
+  'keep-take': command('user', { upload, as: upload }, Kept),
+  'keep-resume': command('user', { upload, number: count }, message({ body })),
+  'keep-point': command(
+    'user',
+    { upload, number: count, rows: count, expires: count, sealed, body },
+    nothing,
+  ),
+  'keep-done': command('user', { upload, sealed }, nothing),
+
   commit: command('user', { file: fileId, version }, nothing),
   'abort-upload': command('user', { upload }, nothing),
   'abort-version': command('user', { file: fileId, version }, nothing),

@@ -14,7 +14,7 @@ test('every code has an error status, and no other code has one', () => {
 })
 
 test('what may succeed later is never told as the fault of the request alone', () => {
-  const transient = [408, 400, 409, 422, 429, 500, 502, 503, 504, 507]
+  const transient = [408, 400, 409, 422, 423, 429, 500, 502, 503, 504, 507]
   for (const code of all.filter((name) => codes[name].retry)) {
     assert.ok(transient.includes(statuses[code]), `${code} is ${statuses[code]}`)
   }

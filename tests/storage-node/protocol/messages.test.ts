@@ -46,6 +46,10 @@ const status = {
 }
 const file = { file: id, version: id }
 const sealed = Buffer.alloc(200)
+const kept = {
+  ...{ first: 1, takes: 2, expires: 7, done: false },
+  points: [{ number: 2, rows: 1, sealed, tail: true }],
+}
 
 /** Of each command a request and a response with every field that it may have. */
 const samples: Record<Op, { request: Fields; response: Fields; optional?: string[] }> = {
@@ -91,6 +95,29 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
     optional: ['condition'],
   },
   commit: { request: file, response: {} },
+  'keep-open': {
+    request: { upload: id, first: 3, size: 5, expires: 7, sealed },
+    response: {},
+    optional: ['size'],
+  },
+  'keep-look': { request: { upload: id }, response: kept },
+  'keep-list': {
+    request: { after: id },
+    response: { more: false, body },
+    optional: ['body'],
+  },
+  'keep-take': { request: { upload: id, as: id }, response: kept },
+  'keep-resume': {
+    request: { upload: id, number: 2 },
+    response: { body },
+    optional: ['body'],
+  },
+  'keep-point': {
+    request: { upload: id, number: 3, rows: 1, expires: 7, sealed, body },
+    response: {},
+    optional: ['body'],
+  },
+  'keep-done': { request: { upload: id, sealed }, response: {} },
   'abort-upload': { request: { upload: id }, response: {} },
   'abort-version': { request: file, response: {} },
   delete: {

@@ -1,0 +1,380 @@
+// Uploads that outlive a request, a gateway and a node's restart, as the faces use them: opened,
+// asked for their offset, gone on with, given up. Within this gateway one request at a time writes
+// to an upload; between gateways the nodes see to it.
+import { randomBytes } from 'node:crypto'
+import { DfsError, NODE_COUNT, UPLOAD_ID_BYTES } from '@fourfold/storage-node/protocol'
+import { abortable } from './abortable.ts'
+import { ALL_NODES, type Cluster } from './cluster.ts'
+import { checkFileName } from './file-name.ts'
+import type { Identity } from './identity.ts'
+import { finishKept, sealedCondition, spreadDone } from './kept-finish.ts'
+import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
+import { KeptSession, requireOffset } from './kept-session.ts'
+import { type KeptState, MAX_CONDITION_TAGS, MAX_NOTE_BYTES, sealState } from './kept-state.ts'
+import { RowDigest } from './row-digest.ts'
+import type { UploadResult, WriteCondition } from './store.ts'
+import { nodeCondition, typeOf } from './upload.ts'
+
+/** A writer that gave no byte for so long makes room for the next; before that it is let be. */
+const QUIET_MS = 3000
+/** How long a request waits for the one before it to end. */
+const WAIT_MS = 20_000
+
+export interface KeptRequest {
+  name: string
+  type?: string
+  /** Plaintext bytes of the file; may be told later. */
+  sizeBytes?: number
+  /** Expected MD5, 16 bytes: checked at the end (DIGEST_MISMATCH). */
+  md5?: Uint8Array
+  modifiedMs?: number
+  /** Checked now and at the end. */
+  condition?: WriteCondition
+  /** Kept for the client, at most 3072 characters. */
+  note?: string
+}
+
+export interface KeptInfo {
+  /** 32 hex digits. */
+  id: string
+  name: string
+  sizeBytes?: number
+  /** Bytes that are on the disks of all four nodes. */
+  offsetBytes: number
+  expiresMs: number
+  modifiedMs?: number
+  note: string
+  /** Where it became a file: the file's MD5, 32 hex digits, and whether the name was new. */
+  stored?: { md5: string; isNew: boolean }
+}
+
+export interface AppendRequest {
+  id: string
+  offsetBytes: number
+  source: AsyncIterable<Uint8Array>
+  /** The length of the file, where it was not told before. */
+  sizeBytes?: number
+  /** The bytes count all together or not at all: a source that fails leaves nothing. */
+  isAtomic?: boolean
+  signal?: AbortSignal
+}
+
+export interface KeptUploads {
+  /** @throws NODES_UNAVAILABLE, NO_SPACE, NAME_INVALID, PRECONDITION_FAILED, BUSY, TOO_LARGE */
+  create(identity: Identity, request: KeptRequest): Promise<KeptInfo>
+  /** @throws UPLOAD_UNKNOWN, NODES_UNAVAILABLE, and what the end of an upload may meet */
+  find(identity: Identity, id: string): Promise<KeptInfo>
+  list(identity: Identity): Promise<KeptInfo[]>
+  /**
+   * Adds bytes; when the last one is there, the file is stored. However it ends, the bytes that
+   * all nodes have stay.
+   * @throws OFFSET_MISMATCH, UPLOAD_LOCKED, UPLOAD_UNKNOWN, NODES_UNAVAILABLE, LENGTH_MISMATCH,
+   *   DIGEST_MISMATCH, PRECONDITION_FAILED, OUTCOME_UNKNOWN
+   */
+  append(identity: Identity, request: AppendRequest): Promise<KeptInfo & { result?: UploadResult }>
+  /** Gives it up and frees its bytes. @throws UPLOAD_UNKNOWN */
+  drop(identity: Identity, id: string): Promise<void>
+}
+
+/** A request that writes now. */
+interface Writer {
+  lastMs: number
+  /** It takes no more bytes, and ends soon. */
+  isEnding: boolean
+  stop(): void
+  ended: Promise<void>
+}
+
+export interface KeptOptions {
+  cluster: Cluster
+  /** How long an upload may stand still, milliseconds. */
+  keepMs: number
+  /** Waits for a place among the transfers; answers how to leave it. */
+  enter(signal?: AbortSignal): Promise<() => void>
+}
+
+/** The uploads of all users, over one cluster. */
+export function createKeptUploads(options: KeptOptions): KeptUploads {
+  const { cluster, keepMs, enter } = options
+  const writers = new Map<string, Writer>()
+
+  async function create(identity: Identity, request: KeptRequest): Promise<KeptInfo> {
+    const state = await newState(cluster, identity, request)
+    const id = randomBytes(UPLOAD_ID_BYTES)
+    const expires = Date.now() + keepMs
+    const sealed = sealState(identity.entryKey, id, state)
+    const first = randomBytes(1)[0]! % NODE_COUNT
+    const as = { by: 'user', identity } as const
+    const size = state.size === null ? {} : { size: state.size }
+    const fields = { upload: id, first, ...size, expires, sealed }
+    const outcomes = await cluster.callEach(ALL_NODES, () => ({ op: 'keep-open', fields, as }))
+    const failure = outcomes.find(({ error }) => error !== undefined)?.error
+    if (failure !== undefined) {
+      cluster.tellLater(ALL_NODES, { op: 'abort-upload', fields: { upload: id }, as })
+      throw asUnavailable(failure)
+    }
+    return infoOf({
+      id,
+      number: 0,
+      rows: 0,
+      first,
+      take: 0,
+      expiresMs: expires,
+      state,
+      unaware: [],
+    })
+  }
+
+  async function find(identity: Identity, id: string): Promise<KeptInfo> {
+    const writer = writers.get(keyOf(identity, id))
+    if (writer?.isEnding === true) await within(writer.ended)
+    const at = await lookKept(cluster, identity, idOf(id))
+    const isWaiting = at.state.stored === null && at.state.offset === at.state.size
+    // All bytes are there and the file is not: to say so would let the client take it for stored.
+    if (isWaiting && !writers.has(keyOf(identity, id))) {
+      return append(identity, { id, offsetBytes: at.state.offset, source: nothing() })
+    }
+    if (isWaiting) throw locked()
+    if (at.unaware.length > 0) {
+      void spreadDone({ cluster, identity }, { ...at, as: randomBytes(UPLOAD_ID_BYTES) })
+    }
+    return infoOf(at)
+  }
+
+  /** Waits for the writer of now, or refuses while that one is at work. */
+  async function makeWay(key: string): Promise<void> {
+    for (let writer = writers.get(key); writer !== undefined; writer = writers.get(key)) {
+      if (!writer.isEnding && performance.now() - writer.lastMs < QUIET_MS) throw locked()
+      if (!writer.isEnding) writer.stop()
+      await within(writer.ended)
+    }
+  }
+
+  async function append(
+    identity: Identity,
+    request: AppendRequest,
+  ): Promise<KeptInfo & { result?: UploadResult }> {
+    const key = keyOf(identity, request.id)
+    const id = idOf(request.id)
+    await makeWay(key)
+    const stopping = new AbortController()
+    const { promise: ended, resolve } = Promise.withResolvers<void>()
+    const writer: Writer = {
+      ...{ lastMs: performance.now(), isEnding: false, ended },
+      stop() {
+        writer.isEnding = true
+        stopping.abort()
+      },
+    }
+    writers.set(key, writer)
+    const { signal } = request
+    const onAbort = () => writer.stop()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal?.aborted === true) onAbort()
+    let leave: (() => void) | undefined
+    try {
+      leave = await enter(stopping.signal)
+      const at = await lookKept(cluster, identity, id)
+      requireOffset(at, request.offsetBytes)
+      if (at.state.stored !== null) return infoOf(at)
+      return await write(identity, { ...request, signal: stopping.signal }, { at, writer })
+    } catch (error) {
+      const isOvertaken = stopping.signal.aborted && signal?.aborted !== true
+      throw isOvertaken ? locked(error) : asUnavailable(error)
+    } finally {
+      leave?.()
+      signal?.removeEventListener('abort', onAbort)
+      writers.delete(key)
+      resolve()
+    }
+  }
+
+  async function write(
+    identity: Identity,
+    request: AppendRequest,
+    { at, writer }: { at: KeptAt; writer: Writer },
+  ): Promise<KeptInfo & { result?: UploadResult }> {
+    const { id } = at
+    const { offsetBytes } = request
+    const sizeBytes = declaredSize(at, request.sizeBytes)
+    cluster.requireAll()
+    const session = await KeptSession.take({ cluster, identity, keepMs }, { id, offsetBytes })
+    session.sizeBytes = sizeBytes
+    try {
+      const failure = await feed(session, request, writer)
+      writer.isEnding = true
+      if (failure !== undefined && request.isAtomic === true) throw failure.error
+      if (failure === undefined && session.offsetBytes === sizeBytes) {
+        return await finish(identity, session)
+      }
+      await session.close()
+      if (failure !== undefined) throw failure.error
+      session.writer.close()
+      const state = { ...at.state, offset: session.offsetBytes, size: sizeBytes }
+      return infoOf({ ...at, state, expiresMs: Date.now() + keepMs })
+    } catch (error) {
+      await session.writer.abort()
+      throw error
+    }
+  }
+
+  /** Takes the source's bytes; a source that fails is told apart from nodes that do. */
+  async function feed(
+    session: KeptSession,
+    request: AppendRequest,
+    writer: Writer,
+  ): Promise<{ error: unknown } | undefined> {
+    const source = abortable(request.source, request.signal)[Symbol.asyncIterator]()
+    try {
+      for (;;) {
+        let step: IteratorResult<Uint8Array>
+        try {
+          step = await source.next()
+        } catch (error) {
+          return { error }
+        }
+        if (step.done === true) return undefined
+        writer.lastMs = performance.now()
+        const limitBytes = session.sizeBytes ?? Number.MAX_SAFE_INTEGER
+        if (session.offsetBytes + step.value.length > limitBytes)
+          return { error: tooMany(limitBytes) }
+        await session.push(step.value)
+        if (request.isAtomic !== true) session.checkpointIfDue()
+      }
+    } finally {
+      source.return?.(undefined).catch(() => {})
+    }
+  }
+
+  async function finish(
+    identity: Identity,
+    session: KeptSession,
+  ): Promise<KeptInfo & { result?: UploadResult }> {
+    const context = { cluster, identity, keepMs }
+    try {
+      const result = await finishKept(context, session)
+      session.writer.close()
+      const { file, isNew } = result
+      const stored = { md5: file.md5, isNew }
+      const size = file.sizeBytes
+      const state = { ...session.at.state, offset: size, size, stored }
+      return { ...infoOf({ ...session.at, state }), result }
+    } catch (error) {
+      const code = error instanceof DfsError ? error.code : undefined
+      if (code === 'DIGEST_MISMATCH' || code === 'PRECONDITION_FAILED') {
+        await tellDropped(identity, session.at.id)
+      } else if (session.rows === 0) {
+        await session.close().catch(() => {})
+      }
+      throw error
+    }
+  }
+
+  async function drop(identity: Identity, id: string): Promise<void> {
+    const key = keyOf(identity, id)
+    const writer = writers.get(key)
+    if (writer !== undefined) {
+      if (!writer.isEnding) writer.stop()
+      await within(writer.ended)
+    }
+    // Also while a node is away: it is told when it is back, or forgets the upload in time.
+    await lookKept(cluster, identity, idOf(id)).catch((error: unknown) => {
+      if (error instanceof DfsError && error.code === 'UPLOAD_UNKNOWN') throw error
+    })
+    await tellDropped(identity, idOf(id))
+  }
+
+  async function tellDropped(identity: Identity, id: Buffer): Promise<void> {
+    const as = { by: 'user', identity } as const
+    await cluster.tellEach({ op: 'abort-upload', fields: { upload: id }, as })
+  }
+
+  return {
+    ...{ create, find, append, drop },
+    list: async (identity) => (await listKept(cluster, identity)).map(infoOf),
+  }
+}
+
+async function newState(
+  cluster: Cluster,
+  identity: Identity,
+  request: KeptRequest,
+): Promise<KeptState> {
+  const name = checkFileName(request.name)
+  cluster.requireAll()
+  const condition = sealedCondition(request.condition)
+  const { note = '' } = request
+  if (note.length > MAX_NOTE_BYTES || (condition?.length ?? 0) > MAX_CONDITION_TAGS) {
+    throw new DfsError('TOO_LARGE', 'The upload says more of itself than is kept.')
+  }
+  await nodeCondition(cluster, identity, { ...request, name })
+  const { sizeBytes, md5, modifiedMs } = request
+  return {
+    ...{ name, note, condition, type: typeOf(request.type) },
+    ...{ size: sizeBytes ?? null, md5: md5 ?? null, modified: modifiedMs ?? null },
+    ...{ key: randomBytes(32), offset: 0, state: (await RowDigest.create()).state() },
+    lanes: Array.from({ length: NODE_COUNT }, (): [number, number] => [0, 0]),
+    ...{ attempts: [0], take: 0, closed: true, stored: null },
+  }
+}
+
+/** @throws DfsError BAD_REQUEST where the length told now cannot be */
+function declaredSize({ state, rows }: KeptAt, sizeBytes: number | undefined): number | null {
+  if (sizeBytes === undefined) return state.size
+  if (state.size !== null && state.size !== sizeBytes) {
+    throw new DfsError('BAD_REQUEST', `The length was told before: ${state.size} bytes.`)
+  }
+  // A row that was sent on is not the last: a byte had come after it.
+  const isShort = state.size === null && rows > 0 && sizeBytes === rows * 1_048_576
+  if (sizeBytes < state.offset || (isShort && sizeBytes === state.offset)) {
+    throw new DfsError('BAD_REQUEST', 'More bytes have come than the file is to have.')
+  }
+  return sizeBytes
+}
+
+function infoOf({ id, state, expiresMs }: KeptAt): KeptInfo {
+  return {
+    id: id.toString('hex'),
+    name: state.name,
+    ...(state.size !== null && { sizeBytes: state.size }),
+    offsetBytes: state.offset,
+    expiresMs,
+    ...(state.modified !== null && { modifiedMs: state.modified }),
+    note: state.note,
+    ...(state.stored !== null && { stored: state.stored }),
+  }
+}
+
+/** @throws DfsError UPLOAD_UNKNOWN where it is no id at all */
+function idOf(id: string): Buffer {
+  if (/^[0-9a-f]{32}$/.test(id)) return Buffer.from(id, 'hex')
+  throw new DfsError('UPLOAD_UNKNOWN', 'There is no such upload.')
+}
+
+function keyOf(identity: Identity, id: string): string {
+  return `${id} ${identity.user}`
+}
+
+/** @throws DfsError UPLOAD_LOCKED */
+async function within(ended: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(locked()), WAIT_MS)
+  })
+  await Promise.race([ended, tooLong]).finally(() => clearTimeout(timer))
+}
+
+function locked(cause?: unknown): DfsError {
+  const detail = { retryAfterMs: QUIET_MS }
+  return new DfsError('UPLOAD_LOCKED', 'Another request goes on with this upload.', {
+    detail,
+    cause,
+  })
+}
+
+function tooMany(limitBytes: number): DfsError {
+  const message = `The file was to have ${limitBytes} bytes, and more arrived.`
+  return new DfsError('LENGTH_MISMATCH', message)
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
