@@ -100,11 +100,11 @@ export function createStore(options: StoreOptions): Store {
         identity,
         moveFolder({ cluster, identity, list: (query) => listings.list(identity, query) }, request),
       ),
-      moveFolder({ cluster, identity, list: (query) => listings.list(identity, query) }, request),
     uploads: createKeptUploads({
       cluster,
       keepMs: limits.upload_days * DAY_MS,
       enter: (signal) => gate.enter(signal),
+      onStored: (identity) => listings.touch(identity),
     }),
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
     close() {

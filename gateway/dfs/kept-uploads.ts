@@ -91,11 +91,13 @@ export interface KeptOptions {
   keepMs: number
   /** Waits for a place among the transfers; answers how to leave it. */
   enter(signal?: AbortSignal): Promise<() => void>
+  /** Told of whom a file may have been stored, also where it is not known what came of it. */
+  onStored(identity: Identity): void
 }
 
 /** The uploads of all users, over one cluster. */
 export function createKeptUploads(options: KeptOptions): KeptUploads {
-  const { cluster, keepMs, enter } = options
+  const { cluster, keepMs, enter, onStored } = options
   const writers = new Map<string, Writer>()
 
   async function create(identity: Identity, request: KeptRequest): Promise<KeptInfo> {
@@ -267,6 +269,8 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
         await session.close().catch(() => {})
       }
       throw error
+    } finally {
+      onStored(identity)
     }
   }
 
