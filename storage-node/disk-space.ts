@@ -4,6 +4,8 @@ import { toDiskError } from './durable.ts'
 import { DfsError } from './protocol/index.ts'
 
 const FRESH_MS = 1000
+/** Files that must still be possible: two for each upload under way, and the catalog's own. */
+const LEAST_FILES = 256
 
 export interface DiskSpace {
   freeBytes(): number
@@ -16,14 +18,17 @@ export interface DiskSpace {
 export function createDiskSpace(options: { path: string; reserveBytes: number }): DiskSpace {
   const { path, reserveBytes } = options
   let measured = 0
+  let isOutOfFiles = false
   let measuredMs = Number.NEGATIVE_INFINITY
 
   function freeBytes(): number {
     const nowMs = performance.now()
     if (nowMs - measuredMs >= FRESH_MS) {
       try {
-        const { bavail, bsize } = statfsSync(path)
+        const { bavail, bsize, files, ffree } = statfsSync(path)
         measured = bavail * bsize
+        // File systems that make room for files as they come say that there are none at all.
+        isOutOfFiles = files > 0 && ffree < LEAST_FILES
       } catch (error) {
         throw toDiskError(error, 'asking for free space')
       }
@@ -34,9 +39,9 @@ export function createDiskSpace(options: { path: string; reserveBytes: number })
 
   return {
     freeBytes,
-    isFull: () => freeBytes() < reserveBytes,
+    isFull: () => freeBytes() < reserveBytes || isOutOfFiles,
     require(sizeBytes) {
-      if (freeBytes() - sizeBytes >= reserveBytes) return
+      if (freeBytes() - sizeBytes >= reserveBytes && !isOutOfFiles) return
       throw new DfsError('NO_SPACE', 'The disk of this node has no room to spare.')
     },
   }

@@ -32,6 +32,8 @@ import type { Piece } from './row.ts'
 /** Unsent bytes above which `drained` waits: one row is on its way while the next is sealed. */
 const HIGH_WATER_BYTES = 786_432
 
+const DISK_CODES: ReadonlySet<string> = new Set(['NO_SPACE', 'DISK_FAILED'])
+
 /** In whose name a command is sent. */
 export type Actor =
   | { by: 'anyone' }
@@ -314,7 +316,9 @@ export class NodeConnection implements AsyncDisposable {
 
   #onError(head: FrameHead): BodySink {
     const { code, message, detail } = checkMessage(ErrorMessage, head.header, 'an error')
-    const error = new DfsError(isErrorCode(code) ? code : 'INTERNAL', message, {
+    // A node says `the disk`; to whoever reads this there are four.
+    const sentence = DISK_CODES.has(code) ? `${nodeName(this.index)}: ${message}` : message
+    const error = new DfsError(isErrorCode(code) ? code : 'INTERNAL', sentence, {
       node: this.index + 1,
       ...(detail && { detail }),
     })

@@ -1,13 +1,14 @@
 // Where a walk happens: a real cluster, two gateways that reach each node through a relay of their
 // own, and one node whose disk can fill up. Breaks things and mends them; judges nothing.
 import { execFileSync } from 'node:child_process'
-import { closeSync, cpSync, openSync, readdirSync, symlinkSync, writeSync } from 'node:fs'
-import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import type { RunningProcess } from '../support/process.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
+import { moveToSmallDisk, type SmallDisk } from '../support/small-disk.ts'
 import { nodeStatus, whenGatewaySees } from '../support/watching.ts'
 
 /** Short, so that a fault costs a walk seconds and not minutes. */
@@ -67,11 +68,13 @@ export async function startArena(options: ArenaOptions = {}): Promise<Arena> {
   const dfsConf = `settle.grace_ms = ${graceMs}\nrepair.look_every_ms = 200`
   const cluster = await startCluster({ dfsConf })
   const relays: Relay[] = []
-  let disk: string | undefined
+  let disk: SmallDisk | undefined
   try {
     for (const user of USERS) await cluster.addUser(user, password(user))
     disk =
-      options.smallDisk === undefined ? undefined : await shrinkDisk(cluster, options.smallDisk)
+      options.smallDisk === undefined
+        ? undefined
+        : await moveToSmallDisk(cluster, options.smallDisk, { sizeBytes: DISK_BYTES })
     const gateways: TestGateway[] = []
     for (const index of [0, 1]) {
       const own = await Promise.all(cluster.nodes.map((node) => startRelay(() => node.port)))
@@ -91,7 +94,7 @@ function createArena(parts: {
   cluster: TestCluster
   gateways: TestGateway[]
   relays: Relay[]
-  disk: string | undefined
+  disk: SmallDisk | undefined
   smallDisk: number | undefined
 }): Arena {
   const { cluster, gateways, relays, disk, smallDisk } = parts
@@ -99,14 +102,7 @@ function createArena(parts: {
     cluster,
     gateways,
     smallDisk: disk === undefined ? undefined : smallDisk,
-    async fillDisk(leftBytes) {
-      if (disk === undefined) return
-      const filler = join(disk, 'filler')
-      await rm(filler, { force: true })
-      if (leftBytes === undefined) return
-      const { bavail, bsize } = await statfs(disk)
-      allocate(filler, Math.max(0, bavail * bsize - leftBytes))
-    },
+    fillDisk: async (leftBytes) => disk?.fill(leftBytes),
     limitFileSize(node, sizeBytes) {
       const { pid } = cluster.nodes[node - 1]!.process.child
       const limit = sizeBytes === undefined ? 'unlimited' : String(sizeBytes)
@@ -168,47 +164,13 @@ async function startGateway(
   return gateway
 }
 
-/** Moves the folder of a node to a file system of its own; answers where that is mounted. */
-async function shrinkDisk(cluster: TestCluster, number: number): Promise<string | undefined> {
-  const disk = join(cluster.folder, 'small-disk')
-  await mkdir(disk)
-  try {
-    const options = `size=${DISK_BYTES},mode=700`
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', disk], { stdio: 'pipe' })
-  } catch {
-    return undefined
-  }
-  const node = cluster.nodes[number - 1]!
-  await node.kill('SIGTERM')
-  cpSync(node.folder, join(disk, `DFS${number}`), { recursive: true })
-  await rename(node.folder, `${node.folder}-before`)
-  symlinkSync(join(disk, `DFS${number}`), node.folder)
-  await node.start()
-  return disk
-}
-
-async function close(cluster: TestCluster, relays: Relay[], disk: string | undefined) {
+async function close(cluster: TestCluster, relays: Relay[], disk: SmallDisk | undefined) {
   // A stopped process ends by SIGKILL all the same, but its mount is busy until then.
   await Promise.all(cluster.gateways.map((gateway) => gateway.kill('SIGKILL')))
   await Promise.all(cluster.nodes.map((node) => node.kill('SIGKILL')))
   await Promise.all(relays.map((relay) => relay[Symbol.asyncDispose]()))
-  if (disk !== undefined) execFileSync('umount', [disk])
+  disk?.unmount()
   await cluster[Symbol.asyncDispose]()
-}
-
-/** Takes real room, which a hole would not; less where others take it meanwhile. */
-function allocate(path: string, sizeBytes: number): void {
-  const zeros = Buffer.alloc(1024 * 1024)
-  const fd = openSync(path, 'w')
-  try {
-    for (let left = sizeBytes; left > 0; left -= zeros.length) {
-      writeSync(fd, zeros, 0, Math.min(left, zeros.length))
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-  } finally {
-    closeSync(fd)
-  }
 }
 
 function tail(text: string): string {

@@ -67,7 +67,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     dfsConfFile,
     confText(
       'cluster_key_file = "cluster.key"',
-      'disk.reserve_bytes = 0',
+      options.dfsConf?.includes('disk.reserve_bytes') ? undefined : 'disk.reserve_bytes = 0',
       `peers = [${addresses}]`,
       options.dfsConf,
     ),
