@@ -30,6 +30,7 @@ import { answerBadBytes, createHttpServer, sendContinue } from './server.ts'
 import { sessionRoutes } from './session.ts'
 import { tusRoutes } from './tus.ts'
 import { createViews } from './views.ts'
+import { zipRoute } from './zip.ts'
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -107,6 +108,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   await app.register(async (scope: App) =>
     tusRoutes(scope, { store, views, stallTimeoutMs, requireUser }),
   )
+  await app.register(async (scope: App) => zipRoute(scope, { store, stallTimeoutMs, requireUser }))
   await app.register(async (scope: App) => nodeRoutes(scope, { store, requireUser }))
   await app.register(async (scope: App) =>
     pageRoutes(scope, { ...auth, views, pages, identify, requireUser }),

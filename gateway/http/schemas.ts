@@ -132,6 +132,15 @@ export const movedSchema = Type.Union([
   Type.Object({ name: Type.String(), moved: Type.Integer() }),
 ])
 
+const oneOrMore = (description: string) =>
+  Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())], { description }))
+
+/** What `POST /zip` takes, as JSON or as repeated fields of a form. */
+export const zipSchema = Type.Object({
+  names: oneOrMore('Names of files.'),
+  prefix: oneOrMore('Folders, with all that is in them.'),
+})
+
 export const uploadedSchema = Type.Object({ files: Type.Array(fileSchema) })
 
 export const credentialsSchema = Type.Object({
