@@ -59,12 +59,19 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     byKey: sql('SELECT 1 FROM entries WHERE key = ?'),
   }
 
-  /** Entries of a file, oldest first: the decided one, if any, and the newest prepared ones. */
-  function lookup(user: string, file: Uint8Array): Entry[] {
+  /**
+   * Entries of a file, oldest first: the decided one, if any, and the newest prepared ones. With
+   * `withParts`, also the parts of the committed version where they are in the catalog.
+   */
+  function lookup(
+    user: string,
+    file: Uint8Array,
+    withParts: boolean,
+  ): { shown: Entry[]; parts: StoredPart[] } {
     const rows = rowsOf(user, file)
     let shownCount = 0
     let shownBytes = 0
-    return rows
+    const shown = rows
       .toReversed()
       .filter(({ state, sealed }) => {
         shownBytes += sealed.length + ENTRY_FIXED_BYTES
@@ -73,6 +80,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
       })
       .toReversed()
       .map(entryOf)
+    return { shown, parts: withParts ? inlineParts(rows) : [] }
   }
 
   /** The parts of an entry that are held here. */
@@ -80,9 +88,8 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     return partsIn(row.parts).flatMap((part) => partOf(row, part) ?? [])
   }
 
-  /** The parts of the newest committed version where they are in the catalog; else none. */
-  function inlineParts(user: string, file: Uint8Array): StoredPart[] {
-    const row = rowsOf(user, file).find(({ state }) => state === State.committed)
+  function inlineParts(rows: readonly EntryRow[]): StoredPart[] {
+    const row = rows.find(({ state }) => state === State.committed)
     return row === undefined || row.key !== null ? [] : partsOf(row)
   }
 
@@ -221,7 +228,6 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
 
   return {
     lookup,
-    inlineParts,
     changedSince,
     placeOf,
     checkPrepare,

@@ -28,7 +28,7 @@ export interface DownloadContext {
 /**
  * An overwrite between the lookup and the read takes the version away; then the newer one is read.
  */
-const MAX_TRIES = 3
+const MAX_TRIES = 4
 
 /**
  * Finds the file and its first row; the rest is fetched as `content` is read. Read it, or abort
@@ -41,7 +41,9 @@ export async function download(
 ): Promise<Download> {
   for (let tries = 1; ; tries++) {
     const { cluster, identity } = context
-    const found = await lookupExisting(cluster, identity, { ...request, withParts: true })
+    // Two nodes may be enough; where what they have is damaged, all are asked.
+    const isQuick = tries === 1
+    const found = await lookupExisting(cluster, identity, { ...request, withParts: true, isQuick })
     const selection = request.choose?.(found.info) ?? 'all'
     if (selection === 'nothing') return { file: found.info, selection, content: noContent() }
     requireReadable(found.info)
@@ -50,8 +52,9 @@ export async function download(
       const first = await rows.next()
       return { file: found.info, selection, content: resumed(first, rows) }
     } catch (error) {
-      const isGone = error instanceof DfsError && error.code === 'FILE_NOT_FOUND'
-      if (!isGone || tries === MAX_TRIES) throw error
+      const code = error instanceof DfsError ? error.code : undefined
+      const mayHelp = code === 'FILE_NOT_FOUND' || (code === 'DAMAGED' && isQuick)
+      if (!mayHelp || tries === MAX_TRIES) throw error
     }
   }
 }

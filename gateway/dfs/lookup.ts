@@ -1,5 +1,5 @@
-// Finds one file: asks all live nodes for its entries, and takes the bytes of a small file along
-// from two opposite nodes, which together hold all four parts, in the same round trip.
+// Finds one file: asks all live nodes for its entries, or, where the bytes are wanted too, first two
+// opposite nodes, which together hold all four parts of a small file.
 import {
   compareVersions,
   DfsError,
@@ -14,7 +14,7 @@ import { checkFileName } from './file-name.ts'
 import { type CurrentVersion, currentVersion, fileInfo, type NodeEntries } from './file-state.ts'
 import type { Identity } from './identity.ts'
 import { fileIdOf } from './keys.ts'
-import { ENOUGH_NODES, soonEnough } from './soon-enough.ts'
+import { ENOUGH_NODES, type Heard, inTime, soonEnough } from './soon-enough.ts'
 import type { FileInfo } from './store.ts'
 
 export interface FoundFile {
@@ -27,7 +27,10 @@ export interface FoundFile {
 
 export interface LookupRequest {
   name: string
+  /** Takes the bytes of a small file along. */
   withParts?: boolean
+  /** Asks two nodes at first; what they answer may be all that is needed. */
+  isQuick?: boolean
   signal?: AbortSignal | undefined
 }
 
@@ -45,6 +48,21 @@ export async function lookup(
 ): Promise<FoundFile | undefined> {
   const name = checkFileName(request.name)
   const answers = await askNodes(cluster, identity, { ...request, name })
+  try {
+    return foundIn(answers, { cluster, identity, request: { ...request, name } })
+  } catch (error) {
+    const isDamaged = error instanceof DfsError && error.code === 'DAMAGED'
+    if (!isDamaged || request.isQuick !== true) throw error
+    return lookup(cluster, identity, { ...request, isQuick: false })
+  }
+}
+
+/** What the answers say together. @throws DfsError NODES_UNAVAILABLE, DAMAGED */
+function foundIn(
+  answers: readonly NodeAnswer[],
+  asked: { cluster: Cluster; identity: Identity; request: LookupRequest },
+): FoundFile | undefined {
+  const { cluster, identity, request } = asked
   const current = currentVersion(answers)
   if (current === undefined) {
     if (answers.length < LEAST_NODES) throw tooFewNodes(cluster)
@@ -55,7 +73,7 @@ export async function lookup(
     return undefined
   }
   const description = openDescription(identity.entryKey, current.copies)
-  if (description.name !== name) {
+  if (description.name !== request.name) {
     throw new DfsError('DAMAGED', 'A node answered with the entry of another file.')
   }
   // What was sealed is believed; the same numbers beside it are the node's word only.
@@ -179,19 +197,23 @@ async function askNodes(
   const file = fileIdOf(identity.nameKey, request.name)
   const live = cluster.live()
   const givers = request.withParts === true ? oppositeNodes(live) : []
-  const asked = live.map(async (node) => {
+  const ask = async (node: number): Promise<Heard> => {
     const fields = { file, withParts: givers.includes(node) }
     const as = { by: 'user', identity } as const
     const call = { op: 'lookup', fields, as, signal: request.signal } as const
     return (await cluster.callEach([node], () => call))[0]!
-  })
+  }
+  let asked: Promise<Heard>[] = []
+  if (request.isQuick === true && givers.length === 2) {
+    asked = givers.map(ask)
+    const answers = answersOf(await inTime(cluster, asked))
+    if (areEnough(answers)) return answers
+  }
+  const others = asked.length === 0 ? live : live.filter((node) => !givers.includes(node))
+  asked = [...asked, ...others.map(ask)]
   const isHasty = request.withParts === true && live.length > ENOUGH_NODES
   const outcomes = await (isHasty ? soonEnough(cluster, asked) : Promise.all(asked))
-  const answers = outcomes.flatMap(({ node, value }) =>
-    value === undefined
-      ? []
-      : [{ node, entries: value.header.entries, parts: value.header.parts, body: value.body }],
-  )
+  const answers = answersOf(outcomes)
   const refused = outcomes.find(({ error }) => error?.code === 'AUTH_FAILED')?.error
   if (answers.length === 0 && refused !== undefined) throw refused
   if (request.signal?.aborted === true) throw new DfsError('ABORTED', 'The request was given up.')
@@ -208,6 +230,31 @@ function unheardNodes(cluster: Cluster, answers: readonly NodeAnswer[]): number[
 
 function partsMask(node: number, x: number): number {
   return partsOfNode(node, x).reduce((mask, part) => mask | (1 << (part - 1)), 0)
+}
+
+/**
+ * Whether two opposite nodes know all there is to know. An upload is acknowledged when one of each
+ * two opposite nodes has its commit, a deletion when three have it; and a version that others show
+ * as committed is at least prepared on these. So where both show the same committed version, with
+ * all four parts and nothing newer on its way, no other node has a newer one that counts.
+ */
+function areEnough(answers: readonly NodeAnswer[]): boolean {
+  const current = currentVersion(answers)
+  if (answers.length < 2 || current?.entry.state !== 'committed') return false
+  const { entry } = current
+  const isAlone = answers.every(({ entries }) =>
+    entries.every(({ version }) => compareVersions(version, entry.version) <= 0),
+  )
+  const hasAll = piecesOf(entry, answers).every((piece) => piece !== undefined)
+  return isAlone && hasAll
+}
+
+function answersOf(outcomes: readonly Heard[]): NodeAnswer[] {
+  return outcomes.flatMap(({ node, value }) =>
+    value === undefined
+      ? []
+      : [{ node, entries: value.header.entries, parts: value.header.parts, body: value.body }],
+  )
 }
 
 /** Two live nodes across the ring, a random pair where both pairs are up. */

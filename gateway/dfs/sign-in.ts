@@ -2,7 +2,7 @@
 // Remembers derived identities for a while, keyed so that no password can be read back from
 // memory's keys, and limits how many derivations run at once, for each costs a tenth of a second of
 // a core.
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import {
   clientKey,
   DfsError,
@@ -52,7 +52,7 @@ export type SignIn = ReturnType<typeof createSignIn>
 /** Sign-in against `cluster`, with its memory of identities and its limits. */
 export function createSignIn(options: SignInOptions) {
   const { cluster } = options
-  const secret = randomBytes(32)
+  const memoryKey = createSecretKey(randomBytes(32))
   const remembered = new LRUCache<string, Identity>({
     max: MAX_REMEMBERED,
     ttl: options.rememberMs,
@@ -138,7 +138,7 @@ export function createSignIn(options: SignInOptions) {
       const folded = foldOrFail(user)
       // HMAC fills its key up with zeros: NULs at the end of a password would count for nothing.
       if (password.includes('\0')) throw new DfsError('AUTH_FAILED', WRONG)
-      const key = createHmac('sha256', secret).update(`${folded}\0${password}`).digest('base64')
+      const key = createHmac('sha256', memoryKey).update(`${folded}\0${password}`).digest('base64')
       const known = remembered.get(key)
       if (known !== undefined) return known
       const waiting = underWay.get(key)

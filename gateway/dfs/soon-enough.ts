@@ -7,7 +7,7 @@ import { currentVersion } from './file-state.ts'
 
 export const ENOUGH_NODES = 3
 
-type Heard = Outcome<Answer<'lookup'>>
+export type Heard = Outcome<Answer<'lookup'>>
 
 /**
  * What all nodes answer, or, where one is slow, the others: unless a version is being written that
@@ -37,6 +37,20 @@ export async function soonEnough(
   await Promise.race([Promise.all(asked), enough])
   clearTimeout(timer)
   isLate = false
+  return [...heard]
+}
+
+/** What was answered when all have, or when one of them is slow. */
+export async function inTime(
+  { hedge }: Cluster,
+  asked: readonly Promise<Heard>[],
+): Promise<Heard[]> {
+  const heard: Heard[] = []
+  for (const one of asked) void one.then((outcome) => heard.push(outcome))
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, hedge.delayMs())
+  await Promise.race([Promise.all(asked), late])
+  clearTimeout(timer)
   return [...heard]
 }
 

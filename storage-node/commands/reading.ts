@@ -15,14 +15,13 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
 
   return {
     lookup({ sender }, { file, withParts }) {
-      const found = entries.lookup(sender.user, file)
-      const stored = withParts ? entries.inlineParts(sender.user, file) : []
+      const { shown, parts: stored } = entries.lookup(sender.user, file, withParts)
       const body: { bytes: Buffer; crc: number }[] = []
       const sent: number[] = []
       for (const { part, data } of stored) {
         const { piece, crc } = splitPiece(bufferOf(data!))
         if (crc32(piece) !== crc) {
-          const committed = found.find(({ state }) => state === 'committed')!
+          const committed = shown.find(({ state }) => state === 'committed')!
           recovery.report({ user: sender.user, file, version: committed.version }, part, 'DAMAGED')
           continue
         }
@@ -30,7 +29,7 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
         body.push({ bytes: piece, crc })
         sent.push(part)
       }
-      return { header: { entries: found, parts: sent }, body }
+      return { header: { entries: shown, parts: sent }, body }
     },
 
     changes: ({ sender }, page) =>
