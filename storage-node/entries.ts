@@ -2,6 +2,7 @@
 // node knows, and where their parts are. Functions whose name begins with `apply` run inside
 // `catalog.write`; nothing here touches part files.
 import type { Catalog } from './catalog.ts'
+import { createChanges } from './changes.ts'
 import {
   type Doomed,
   type EntryRow,
@@ -54,7 +55,6 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   const { rowsOf, find: findRow, partOf, insert, removeRow } = table
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
-    since: sql('SELECT * FROM entries WHERE user = ? AND change > ? ORDER BY change LIMIT ?'),
     ofUser: sql('SELECT * FROM entries WHERE user = ? ORDER BY file LIMIT ?'),
     byKey: sql('SELECT 1 FROM entries WHERE key = ?'),
   }
@@ -91,15 +91,6 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   function inlineParts(rows: readonly EntryRow[]): StoredPart[] {
     const row = rows.find(({ state }) => state === State.committed)
     return row === undefined || row.key !== null ? [] : partsOf(row)
-  }
-
-  /**
-   * The user's entries that changed after `since`, oldest change first, with their change numbers.
-   */
-  function* changedSince(user: string, since: number, limit: number): Generator<[number, Entry]> {
-    for (const row of statements.since.iterate(user, since, limit) as Iterable<unknown>) {
-      yield [(row as EntryRow).change, entryOf(row as EntryRow)]
-    }
   }
 
   /** @throws DfsError FILE_NOT_FOUND, PART_MISSING */
@@ -228,7 +219,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
 
   return {
     lookup,
-    changedSince,
+    changesSince: createChanges(catalog),
     placeOf,
     checkPrepare,
     requireMovable,

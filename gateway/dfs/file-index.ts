@@ -1,10 +1,9 @@
 // What several nodes said of one user's files, brought together: of each file its newest version
 // that any node showed as decided, and who holds which parts of it. Fed entry by entry; answers
 // views for listings. Knows no node, no key and no network.
-import type { Entry } from '@fourfold/storage-node/protocol'
-import { compareVersions } from '@fourfold/storage-node/protocol'
-import type { Description } from './description.ts'
+import { type ChangedEntry, compareVersions, DfsError } from '@fourfold/storage-node/protocol'
 import { FileTable } from './file-table.ts'
+import type { Listed } from './listed-description.ts'
 import {
   createView,
   keyOfView,
@@ -24,15 +23,14 @@ const MAX_PENDING = 10_000
 const MAX_VIEWS = 8
 
 interface Prepared {
-  slot: number
-  node: number
-  version: Uint8Array
+  version: Buffer
   parts: number
 }
 
 export class FileIndex {
   readonly table = new FileTable()
   readonly #order = new NameOrder((slot) => this.table.shownName(slot))
+  /** By slot and node. */
   readonly #pending = new Map<string, Prepared>()
   readonly #views = new Map<string, ListingView>()
   #span: NamedSpan | undefined
@@ -41,26 +39,26 @@ export class FileIndex {
    * Takes what node 0..3 says of one version. A version that is committed anywhere is committed;
    * a node that still shows it as prepared holds its parts all the same. `open` is asked for the
    * description where the version becomes the file; what it throws leaves the index as it was.
+   * Answers false where there is no `open` and one is needed.
    */
-  take(node: number, entry: Entry, open: () => Description): void {
+  take(node: number, entry: ChangedEntry, open?: (entry: ChangedEntry) => Listed): boolean {
     const { table } = this
-    const file = bufferOf(entry.file)
-    const version = bufferOf(entry.version)
-    let slot = table.find(file, 0)
-    if (slot === -1) slot = table.add(file, 0)
-    const age = table.compareVersion(slot, version, 0)
-    if (age > 0) return
-    if (age === 0) table.setHeld(slot, node, entry.parts)
-    else if (entry.state === 'prepared') this.#postpone(slot, node, entry)
-    else this.#replace(slot, { node, entry, version }, open)
+    const { page, fileAt, versionAt, state, parts } = entry
+    let slot = table.find(page, fileAt)
+    if (slot === -1) slot = table.add(page, fileAt)
+    const age = table.compareVersion(slot, page, versionAt)
+    if (age > 0) return true
+    if (age === 0) table.setHeld(slot, node, parts)
+    else if (state === 'prepared') this.#postpone(slot, node, entry)
+    else if (state === 'deleted') this.#replace(slot, { node, entry }, undefined)
+    else if (open === undefined) return false
+    else this.#replace(slot, { node, entry }, open(entry))
+    return true
   }
 
-  /** Slots by the ids of `files`, without those that are not known. */
-  slotsOf(files: Iterable<Uint8Array>): Set<number> {
-    const slots = new Set<number>()
-    for (const file of files) slots.add(this.table.find(bufferOf(file), 0))
-    slots.delete(-1)
-    return slots
+  /** The slot of an entry's file, or -1. */
+  slotOf({ page, fileAt }: ChangedEntry): number {
+    return this.table.find(page, fileAt)
   }
 
   view(query: ViewQuery): ListingView {
@@ -75,30 +73,34 @@ export class FileIndex {
 
   #replace(
     slot: number,
-    { node, entry, version }: { node: number; entry: Entry; version: Buffer },
-    open: () => Description,
+    { node, entry }: { node: number; entry: ChangedEntry },
+    description: Listed | undefined,
   ): void {
     const { table } = this
+    const { page, versionAt, parts } = entry
+    const known = table.nameOf(slot)
+    if (description !== undefined && known !== undefined && known !== description.name) {
+      throw new DfsError('DAMAGED', 'The description of a file has the name of another.')
+    }
     const wasShown = table.isShown(slot)
-    const isDeleted = entry.state === 'deleted'
-    const description = isDeleted ? undefined : open()
-    table.setVersion(slot, version, 0, isDeleted)
-    table.setHeld(slot, node, entry.parts)
+    table.setVersion(slot, page, versionAt, description === undefined)
+    table.setHeld(slot, node, parts)
     if (description !== undefined) table.describe(slot, description)
-    if (this.#pending.size > 0) this.#takePending(slot, version)
-    if (wasShown && isDeleted) this.#order.remove(slot)
-    if (!wasShown && !isDeleted) this.#order.add(slot)
+    if (this.#pending.size > 0) this.#takePending(slot, page.subarray(versionAt, versionAt + 16))
+    if (wasShown && description === undefined) this.#order.remove(slot)
+    if (!wasShown && description !== undefined) this.#order.add(slot)
     this.#span = undefined
     this.#views.clear()
   }
 
   /** A version that may yet be committed; of each node the newest counts. */
-  #postpone(slot: number, node: number, { version, parts }: Entry): void {
+  #postpone(slot: number, node: number, { page, versionAt, parts }: ChangedEntry): void {
     const key = `${slot} ${node}`
+    const version = Buffer.from(page.subarray(versionAt, versionAt + 16))
     const known = this.#pending.get(key)
     if (known !== undefined && compareVersions(known.version, version) > 0) return
     this.#pending.delete(key)
-    this.#pending.set(key, { slot, node, version: Uint8Array.from(version), parts })
+    this.#pending.set(key, { version, parts })
     if (this.#pending.size > MAX_PENDING) this.#pending.delete(this.#pending.keys().next().value!)
   }
 
@@ -113,8 +115,4 @@ export class FileIndex {
       if (age <= 0) this.#pending.delete(key)
     }
   }
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

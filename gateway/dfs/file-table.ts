@@ -3,8 +3,8 @@
 // visit but the names. A file keeps its slot for as long as the table lives, also when it is
 // deleted: its tombstone must outlast what a node that slept still says.
 import { NODE_COUNT } from '@fourfold/storage-node/protocol'
-import type { Description } from './description.ts'
 import { readability } from './file-state.ts'
+import type { Listed } from './listed-description.ts'
 import type { FileInfo } from './store.ts'
 
 const ID_BYTES = 16
@@ -87,7 +87,7 @@ export class FileTable {
     this.#held[slot] = (this.#held[slot]! & ~(15 << (node * 4))) | (parts << (node * 4))
   }
 
-  describe(slot: number, description: Description): void {
+  describe(slot: number, description: Listed): void {
     this.#names[slot] = description.name
     this.#sizes[slot] = description.size
     this.#modified[slot] = description.modified

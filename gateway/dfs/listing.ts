@@ -15,6 +15,8 @@ const DEFAULT_LIMIT = 1000
 const MAX_LIMIT = 10_000
 /** Who asks for more changes than this is better served by a listing. */
 const MAX_CHANGES = 10_000
+/** What is not in the index was changed after the refresh; the next `since` tells of it. */
+const UNKNOWN = -1
 
 export interface ListingOptions {
   cluster: Cluster
@@ -119,12 +121,13 @@ export function createListings({ cluster, maxFiles, pollMs }: ListingOptions) {
     const changed = new Set<number>()
     for (const node of answered) {
       if (since[node]! >= mark.cursors[node]!.since) continue
-      const pages = changesSince(cluster, { node, identity, since: since[node]! })
-      for await (const { entries } of pages) {
-        for (const slot of index.slotsOf(entries.map(({ file }) => file))) changed.add(slot)
+      const asked = { node, identity, since: since[node]!, brief: true }
+      for await (const { entries } of changesSince(cluster, asked)) {
+        for (const entry of entries) changed.add(index.slotOf(entry))
         if (changed.size > MAX_CHANGES) return reset
       }
     }
+    changed.delete(UNKNOWN)
     const gone: string[] = []
     const files = []
     for (const slot of changed) {

@@ -1,5 +1,5 @@
-// Finds one file: asks all live nodes for its entries, or, where the bytes are wanted too, first two
-// opposite nodes, which together hold all four parts of a small file.
+// Finds one file: asks all live nodes for its entries, or, where the bytes are wanted too, first
+// two opposite nodes, which together hold all four parts of a small file.
 import {
   compareVersions,
   DfsError,

@@ -1,11 +1,16 @@
 // One user's files as the gateway remembers them between listings: brought up to date by the nodes'
 // change cursors, so that a listing asks only for what has changed since the last.
-import { DfsError, type Entry, NODE_COUNT, toDfsError } from '@fourfold/storage-node/protocol'
+import {
+  type ChangedEntry,
+  DfsError,
+  NODE_COUNT,
+  toDfsError,
+} from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster } from './cluster.ts'
-import { openDescription } from './description.ts'
 import { FileIndex } from './file-index.ts'
 import type { Identity } from './identity.ts'
-import { changesSince } from './node-changes.ts'
+import { openListed } from './listed-description.ts'
+import { type ChangesPage, changesSince } from './node-changes.ts'
 
 /** How far one node's changes are known; they are those of the folder with this epoch. */
 export interface NodeCursor {
@@ -16,15 +21,17 @@ export interface NodeCursor {
 /** Entries with a sealed description that does not open, kept until another node's copy is seen. */
 const MAX_DAMAGED = 1000
 
-interface Said {
-  node: number
-  entry: Entry
-}
-
 export interface UserFilesOptions {
   cluster: Cluster
   /** Called as the memory grows. @throws DfsError where there is no room for more */
   onGrowth(): void
+}
+
+/** One walk over what all nodes have to say. */
+interface Refresh {
+  identity: Identity
+  open: (entry: ChangedEntry) => ReturnType<typeof openListed>
+  damaged: { node: number; entry: ChangedEntry }[]
 }
 
 export class UserFiles {
@@ -62,7 +69,7 @@ export class UserFiles {
    * time; whoever comes while one is under way shares the next, because the one under way may have
    * asked before that caller's change.
    * @throws DfsError AUTH_FAILED where every node refuses the identity, NODES_UNAVAILABLE where
-   *   none answers, TOO_MANY_FILES, BUSY, ABORTED
+   *   none answers, TOO_MANY_FILES, BUSY, DAMAGED, ABORTED
    */
   refresh(identity: Identity, signal?: AbortSignal): Promise<number[]> {
     if (this.#waiting === undefined || !isSameProof(this.#waiting.identity, identity)) {
@@ -87,51 +94,83 @@ export class UserFiles {
     const live = cluster.live()
     // A node with another folder: nothing of what it said before may count.
     if (live.some((node) => this.#isReplaced(node))) this.#forgetAll()
-    const damaged: Said[] = []
-    const outcomes = await Promise.all(
-      live.map(async (node) => {
-        try {
-          await this.#refreshNode(node, identity, damaged)
-          return { node, error: undefined }
-        } catch (error) {
-          return { node, error: error as DfsError }
-        }
-      }),
-    )
-    for (const { error } of outcomes) if (error !== undefined && isOurs(error)) throw error
+    const open = (entry: ChangedEntry) => openListed(identity.entryKey, entry)
+    const refresh: Refresh = { identity, open, damaged: [] }
+    // One node gives the descriptions. What the others say, they are asked at once; it is read when
+    // what the first has said is known. Which one is first spreads over the users.
+    const turn = identity.clientKeys[0]![0]!
+    const inTurn = live.map((_, place) => live[(place + turn) % live.length]!)
+    const reads = inTurn.map((node, place) => this.#read(node, refresh, place > 0))
+    const outcomes = [
+      await reads[0]?.(),
+      ...(await Promise.all(reads.slice(1).map((read) => read()))),
+    ]
     // What did not open at one node has opened at another by now, or it is lost.
-    for (const said of damaged) this.#take(said, identity)
-    const answered = outcomes.filter(({ error }) => error === undefined).map(({ node }) => node)
-    if (answered.length > 0) return answered
-    const refused = outcomes.find(({ error }) => error?.code === 'AUTH_FAILED')
-    if (refused?.error !== undefined) throw refused.error
-    const nodes = ALL_NODES.map((node) => cluster.states()[node]!.name)
+    for (const { node, entry } of refresh.damaged) this.#index.take(node, entry, open)
+    return this.#answered(inTurn, outcomes)
+  }
+
+  /** The nodes that answered. @throws DfsError where none did, or the failure was not a node's */
+  #answered(nodes: readonly number[], outcomes: (DfsError | undefined)[]): number[] {
+    const failures = outcomes.filter((error) => error !== undefined)
+    const ours = failures.find(({ node }) => node === undefined)
+    if (ours !== undefined) throw ours
+    if (failures.length < nodes.length) {
+      return nodes.filter((_, place) => outcomes[place] === undefined).sort()
+    }
+    const refused = failures.find(({ code }) => code === 'AUTH_FAILED')
+    if (refused !== undefined) throw refused
+    const names = ALL_NODES.map((node) => this.#options.cluster.states()[node]!.name)
     throw new DfsError('NODES_UNAVAILABLE', 'No node answers: nothing can be listed now.', {
-      detail: { nodes },
+      detail: { nodes: names },
     })
   }
 
-  async #refreshNode(node: number, identity: Identity, damaged: Said[]): Promise<void> {
+  /** Asks a node; answers how to read what it says, which answers why that failed, if it did. */
+  #read(node: number, refresh: Refresh, brief: boolean): () => Promise<DfsError | undefined> {
     const { cluster, onGrowth } = this.#options
+    const { identity } = refresh
     const epoch = Buffer.from(cluster.epochOf(node) ?? [])
     this.#cursors[node] ??= { epoch, since: 0 }
     const cursor = this.#cursors[node]
-    for await (const page of changesSince(cluster, { node, identity, since: cursor.since })) {
-      for (const entry of page.entries) {
-        try {
-          this.#take({ node, entry }, identity)
-        } catch (error) {
-          if (toDfsError(error).code !== 'DAMAGED' || damaged.length >= MAX_DAMAGED) throw error
-          damaged.push({ node, entry })
+    const pages = changesSince(cluster, { node, identity, since: cursor.since, brief })
+    return async () => {
+      try {
+        for await (const page of pages) {
+          if (!this.#take(node, page, refresh, brief)) await this.#readInFull(node, page, refresh)
+          cursor.since = page.next
+          onGrowth()
         }
+        return undefined
+      } catch (error) {
+        return toDfsError(error)
       }
-      cursor.since = page.next
-      onGrowth()
     }
   }
 
-  #take({ node, entry }: Said, identity: Identity): void {
-    this.#index.take(node, entry, () => openDescription(identity.entryKey, [entry]))
+  /** Of a page that told of versions that are new here too: their descriptions. */
+  async #readInFull(node: number, { since, next }: ChangesPage, refresh: Refresh): Promise<void> {
+    const { cluster } = this.#options
+    const { identity } = refresh
+    for await (const page of changesSince(cluster, { node, identity, since, brief: false })) {
+      this.#take(node, page, refresh, false)
+      if (page.next >= next) return
+    }
+  }
+
+  /** Answers false where descriptions are needed that a brief page has not. */
+  #take(node: number, { entries }: ChangesPage, refresh: Refresh, brief: boolean): boolean {
+    const { open, damaged } = refresh
+    let isKnown = true
+    for (const entry of entries) {
+      try {
+        isKnown = this.#index.take(node, entry, brief ? undefined : open) && isKnown
+      } catch (error) {
+        if (toDfsError(error).code !== 'DAMAGED' || damaged.length >= MAX_DAMAGED) throw error
+        damaged.push({ node, entry })
+      }
+    }
+    return isKnown
   }
 
   #isReplaced(node: number): boolean {
@@ -144,11 +183,6 @@ export class UserFiles {
     this.#index = new FileIndex()
     this.#cursors = this.#cursors.map(() => undefined)
   }
-}
-
-/** Errors that are no node's: the listing must not go on as if the node were only silent. */
-function isOurs(error: unknown): boolean {
-  return toDfsError(error).node === undefined
 }
 
 /** Another password for the same files must prove itself. */

@@ -1,9 +1,7 @@
 // Commands that read: the entries of one file, all entries since a change, the pieces of a part.
 import { crc32 } from 'node:zlib'
-import { ENTRY_FIXED_BYTES } from '../entries.ts'
 import { inlineReader, type PartReader, splitPiece } from '../part-store.ts'
 import { DfsError, toDfsError } from '../protocol/index.ts'
-import { pageReply } from './page.ts'
 import type { CommandsOf, Services } from './table.ts'
 
 /** Streams of pieces at once; each keeps one piece in memory. */
@@ -32,12 +30,10 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
       return { header: { entries: shown, parts: sent }, body }
     },
 
-    changes: ({ sender }, page) =>
-      pageReply({
-        ...page,
-        items: (since, limit) => entries.changedSince(sender.user, since, limit),
-        sizeOf: ({ sealed }) => ENTRY_FIXED_BYTES + sealed.length,
-      }),
+    changes({ sender }, request) {
+      const { next, more, page } = entries.changesSince({ ...request, user: sender.user })
+      return { header: { next, more }, body: [{ bytes: page, crc: crc32(page) }] }
+    },
 
     async read(call, { file, version, part, from, to }) {
       const name = { user: call.sender.user, file, version }

@@ -41,8 +41,11 @@ export const MAX_TYPE_BYTES = 255
 /** Rows of one version: 2^40 rows are 2^60 bytes, beyond any disk and inside a double. */
 export const MAX_ROWS = 2 ** 40
 
-/** Entries in one page of `changes`; a page is also cut at half of MAX_BODY_BYTES. */
+/** Entries in one page for peers; a page is also cut at half of MAX_BODY_BYTES. */
 export const MAX_PAGE_ENTRIES = 1000
+
+/** Entries in one page of `changes`: a node is busy with one for a few milliseconds. */
+export const MAX_CHANGES = 4096
 
 /** Kept uploads in one page of `keep-list`: each has at most two sealed states. */
 export const MAX_PAGE_KEPT = 32

@@ -4,6 +4,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import { DfsError } from './errors.ts'
 import {
+  MAX_CHANGES,
   MAX_PAGE_ENTRIES,
   MAX_PAGE_KEPT,
   MAX_PAGE_USERS,
@@ -198,7 +199,15 @@ export const commands = {
     { file: fileId, withParts: Type.Boolean() },
     message({ entries: Type.Array(Entry, { maxItems: 64 }), parts: Type.Array(part), body }),
   ),
-  changes: command('user', page, message({ next: count, more: Type.Boolean(), body })),
+  changes: command(
+    'user',
+    {
+      since: count,
+      limit: Type.Integer({ minimum: 1, maximum: MAX_CHANGES }),
+      brief: Type.Boolean(),
+    },
+    message({ next: count, more: Type.Boolean(), body }),
+  ),
   read: command(
     'both',
     { file: fileId, version, part, from: row, to: rows },

@@ -4,13 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
-import {
-  decodeStrict,
-  type Entry,
-  MAX_BODY_BYTES,
-  newVersion,
-  partsOfNode,
-} from '@fourfold/storage-node/protocol'
+import { MAX_BODY_BYTES, newVersion, partsOfNode } from '@fourfold/storage-node/protocol'
 import { INLINE_BYTES } from '../../storage-node/commands/uploads.ts'
 import { startTestNode } from '../support/storage-node.ts'
 import {
@@ -287,58 +281,6 @@ test("users do not see each other's files, even under the same id and version", 
   await commit(client, bob, his)
   await requireParts(client, server.alice, mine, 1)
   await requireParts(client, bob, his, 1)
-})
-
-test('changes are told once each, in order, in pages', async () => {
-  await using server = await startTestNode()
-  await using client = await server.connect()
-  const as = server.alice
-  const files = Array.from({ length: 25 }, () => newStoredFile())
-  for (const stored of files) await store(client, as, stored)
-  for (const stored of files.slice(0, 20)) await commit(client, as, stored)
-  const gone = { file: files[0]!.file, version: newVersion(Date.now(), files[24]!.version) }
-  await client.request('delete', gone, { as })
-
-  const seen: Entry[] = []
-  let since = 0
-  for (let more = true; more; ) {
-    const { header, bodies } = await client.request('changes', { since, limit: 10 }, { as })
-    const page = decodeStrict(bodies[0]!) as Entry[]
-    assert.ok(page.length <= 10)
-    seen.push(...page)
-    since = header.next
-    more = header.more
-  }
-  assert.equal(seen.length, 25)
-  assert.deepEqual(
-    seen.map(({ state }) => state),
-    [...Array(5).fill('prepared'), ...Array(19).fill('committed'), 'deleted'],
-  )
-  const rest = await client.request('changes', { since, limit: 10 }, { as })
-  assert.deepEqual([rest.header.next, rest.header.more], [since, false])
-  assert.deepEqual(decodeStrict(rest.bodies[0]!), [])
-})
-
-test('a page of long descriptions is cut to what a body can carry', async () => {
-  await using server = await startTestNode()
-  await using client = await server.connect()
-  const as = server.alice
-  const sends = Array.from({ length: 150 }, () => {
-    const { file, version, x, rows } = newStoredFile()
-    const sealed = randomBytes(8192)
-    return client.request('store', { file, version, x, sealed }, { as, body: rows[0]! })
-  })
-  await Promise.all(sends)
-  let since = 0
-  let count = 0
-  for (let more = true; more; ) {
-    const { header, bodies } = await client.request('changes', { since, limit: 1000 }, { as })
-    assert.ok(bodies[0]!.length < MAX_BODY_BYTES)
-    count += (decodeStrict(bodies[0]!) as Entry[]).length
-    since = header.next
-    more = header.more
-  }
-  assert.equal(count, 150)
 })
 
 test('the counters of status tell what crossed the sockets', async () => {

@@ -102,7 +102,7 @@ function requestsOf(as: Prover, operator: Prover): Request[] {
     { fields: { op: 'account-list', after: '' }, as: operator },
     { fields: { op: 'status' }, as: operator },
     { fields: { op: 'lookup', file, withParts: true }, as },
-    { fields: { op: 'changes', since: 0, limit: 100 }, as },
+    { fields: { op: 'changes', since: 0, limit: 100, brief: false }, as },
     { fields: { op: 'read', file, version, part: 1, from: 0, to: 1 }, as },
     { fields: { op: 'open', upload, first: 0, size: 1000 }, as },
     { fields: { op: 'append', upload, row: 0, ...sections }, as, body },

@@ -300,8 +300,12 @@ def store_large(node, me, file):
 def list_all(node, me):
     entries, since, more = [], 0, True
     while more:
-        page, (body,) = node.ask("changes", {"since": since, "limit": 1}, prover=me)
-        entries += uncbor(body)[0]
+        fields = {"since": since, "limit": 1, "brief": False}
+        page, (body,) = node.ask("changes", fields, prover=me)
+        while body:
+            state = ("prepared", "committed", "deleted")[body[32] >> 4]
+            entries.append({"file": body[:16], "version": body[16:32], "state": state})
+            body = body[35 + int.from_bytes(body[33:35], "big") :]
         since, more = page["next"], page["more"]
     return entries
 

@@ -67,7 +67,7 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
     optional: ['body'],
   },
   changes: {
-    request: { since: 0, limit: 1000 },
+    request: { since: 0, limit: 4096, brief: true },
     response: { next: 5, more: false, body },
     optional: ['body'],
   },
@@ -193,7 +193,7 @@ const outside: [op: Op, field: string, value: unknown][] = [
   ['lookup', 'file', 'x'.repeat(16)],
   ['lookup', 'withParts', 1],
   ['changes', 'limit', 0],
-  ['changes', 'limit', 1001],
+  ['changes', 'limit', 4097],
   ['read', 'part', 0],
   ['read', 'part', 5],
   ['read', 'from', 2 ** 40],
