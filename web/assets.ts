@@ -1,8 +1,10 @@
-// Finds the built style sheet, icon and font in Vite's manifest, so that pages can name files whose
-// names carry a hash. Reads no disk: whoever serves the files hands in what it read.
+// Finds the built script, style sheet, icon and font in Vite's manifest, so that pages can name
+// files whose names carry a hash. Reads no disk: whoever serves the files hands in what it read.
 
 /** What a page needs to name; paths from the root of the site. */
 export interface AssetPaths {
+  /** The app that takes the page over where scripts run. */
+  script: string
   style: string
   icon: string
   font: string
@@ -10,6 +12,7 @@ export interface AssetPaths {
 
 /** Keys of the manifest, which are source paths: by their ends, since packages may be hoisted. */
 const SOURCES: Readonly<Record<keyof AssetPaths, string>> = {
+  script: 'app/main.ts',
   style: 'styles/main.css',
   icon: 'icon.svg',
   font: 'atkinson-hyperlegible-next-latin-wght-normal.woff2',
@@ -27,5 +30,10 @@ export function assetPaths(manifestText: string, base: string): AssetPaths {
     if (!entry) throw new Error(`The web build has no ${kind}: run npm run build.`)
     return `${base}/${entry[1].file}`
   }
-  return { style: find('style'), icon: find('icon'), font: find('font') }
+  return {
+    script: find('script'),
+    style: find('style'),
+    icon: find('icon'),
+    font: find('font'),
+  }
 }

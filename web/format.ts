@@ -17,9 +17,9 @@ export function formatSize(sizeBytes: number): string {
   return `${value.toFixed(digits)} ${SIZE_UNITS[unit]}`
 }
 
-/** `1,248 files`, `1 file`. */
-export function formatCount(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+/** `1,248 files`, `1 file`; `plural` where an s does not make it. */
+export function formatCount(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`
 }
 
 /** `2026-11-22 09:26`, UTC; empty for a time that no calendar has. */

@@ -24,6 +24,8 @@ export interface PageFolder {
   sizeBytes: number
 }
 
+export type Theme = 'light' | 'dark'
+
 /** What happened just now; `bad` brings its sentence along, the others are told by the page. */
 export type PageNotice =
   | { kind: 'stored'; fileCount: number; sizeBytes: number }
@@ -39,9 +41,11 @@ export type PageTask = { kind: 'upload'; folder: string } | { kind: 'delete'; na
  */
 interface PageFrame {
   base: string
-  /** Paths of the built style sheet, icon and font. */
-  assets: { style: string; icon: string; font: string }
+  /** Paths of the built script, style sheet, icon and font. */
+  assets: { script: string; style: string; icon: string; font: string }
   user?: string
+  /** Chosen against what the system prefers. */
+  theme?: Theme
   nodes: PageNode[]
   /** Shown above the content. */
   notice?: PageNotice

@@ -1,10 +1,12 @@
 // Makes the whole HTML document of a page: the only thing that the gateway takes from the web
 // build. Assumes nothing of HTTP; holds no state, reads no disk, and needs no script in the
 // browser.
+// Where scripts run, the app (app/main.ts) takes over the listing and the sign-in; what it needs
+// to know stands in attributes of `<html>`. The other pages stay as they are.
 //
 // `npm run build --workspace web` writes
 //   dist/server/render.js   this file with everything it needs inside (Svelte too)
-//   dist/client/assets/     style sheet, icon, fonts; names carry a hash: serve as immutable
+//   dist/client/assets/     scripts, styles, icon, fonts; names carry a hash: serve as immutable
 //   dist/client/.vite/manifest.json
 // The gateway reads the manifest once, calls `assetPaths(manifestText, base)`, serves
 // dist/client/assets at {base}/assets/, and hands both to `renderPage`. paths.ts lists every
@@ -31,8 +33,10 @@ const HYDRATION_MARKS = /<!--[^>]*-->/g
 export function renderPage(page: Page): string {
   const body = render(PageBody, { props: { page } }).body.replace(HYDRATION_MARKS, '')
   const { style, icon, font } = page.assets
+  const { facts, script } = isTakenOver(page) ? appMarks(page) : { facts: '', script: '' }
+  const theme = page.theme === undefined ? '' : ` data-theme="${page.theme}"`
   return `<!doctype html>
-<html lang="en">
+<html lang="en"${theme}${facts}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -41,10 +45,24 @@ export function renderPage(page: Page): string {
 <link rel="icon" type="image/svg+xml" href="${escapeText(icon)}">
 <link rel="preload" href="${escapeText(font)}" as="font" type="font/woff2" crossorigin>
 <link rel="stylesheet" href="${escapeText(style)}">
-</head>
+${script}</head>
 <body>${body}</body>
 </html>
 `
+}
+
+/** Pages that ask or tell one thing need no app. */
+function isTakenOver({ kind }: Page): boolean {
+  return kind === 'files' || kind === 'sign-in'
+}
+
+/** What tells the app where it is and who is signed in, and the tag that loads it. */
+function appMarks({ base, user, assets }: Page): { facts: string; script: string } {
+  const who = user === undefined ? '' : ` data-user="${escapeText(user)}"`
+  return {
+    facts: ` data-base="${escapeText(base)}"${who}`,
+    script: `<script type="module" src="${escapeText(assets.script)}"></script>\n`,
+  }
 }
 
 function pageTitle(page: Page): string {

@@ -26,11 +26,17 @@ export interface ArcPath {
 /** Side of the drawing's square. */
 export const RING_BOX = 24
 
-const CENTRE = RING_BOX / 2
+/** Measures of a drawing, in its own units. */
+export interface RingShape {
+  /** Side of the square. */
+  box: number
+  radius: number
+  /** Left free on either side of a node, so that four quarters can be counted. */
+  gapDegrees: number
+}
+
 /** Leaves room for the thickest stroke inside the box. */
-const RADIUS = 8.8
-/** Degrees left free on either side of a node, so that four quarters can be counted. */
-const GAP_DEGREES = 13
+const SMALL: RingShape = { box: RING_BOX, radius: 8.8, gapDegrees: 13 }
 
 /** State of quarter `quarter` (0..3) under `copies`. */
 export function quarterState(copies: number, quarter: number): QuarterState {
@@ -61,33 +67,46 @@ export function copiesOnNodes(isUp: readonly boolean[]): number {
 }
 
 /** The drawing: one path for each kind that occurs, so that a row costs few elements. */
-export function ringPaths(copies: number): ArcPath[] {
+export function ringPaths(copies: number, shape: RingShape = SMALL): ArcPath[] {
   const paths = new Map<ArcKind, string>()
   const add = (kind: ArcKind, d: string) => paths.set(kind, (paths.get(kind) ?? '') + d)
   for (let quarter = 0; quarter < QUARTER_COUNT; quarter += 1) {
-    const start = quarter * 90 + GAP_DEGREES
+    const start = quarter * 90 + shape.gapDegrees
     const middle = quarter * 90 + 45
-    const end = (quarter + 1) * 90 - GAP_DEGREES
+    const end = (quarter + 1) * 90 - shape.gapDegrees
     const state = quarterState(copies, quarter)
-    if (state === 'whole') add('two', arc(start, end))
-    else if (state === 'lost') add('lost', arc(start, end))
+    if (state === 'whole') add('two', arc(shape, start, end))
+    else if (state === 'lost') add('lost', arc(shape, start, end))
     else {
       const isFirstHere = (copies & (1 << (2 * quarter))) !== 0
-      add(isFirstHere ? 'last' : 'absent', arc(start, middle))
-      add(isFirstHere ? 'absent' : 'last', arc(middle, end))
+      add(isFirstHere ? 'last' : 'absent', arc(shape, start, middle))
+      add(isFirstHere ? 'absent' : 'last', arc(shape, middle, end))
     }
   }
   return [...paths].map(([kind, d]) => ({ kind, d }))
 }
 
 /** Path data of the arc between two angles, degrees clockwise from 12 o'clock. */
-function arc(fromDegrees: number, toDegrees: number): string {
-  return `M${point(fromDegrees)}A${RADIUS} ${RADIUS} 0 0 1 ${point(toDegrees)}`
+function arc(shape: RingShape, fromDegrees: number, toDegrees: number): string {
+  const [from, to] = [fromDegrees, toDegrees].map((degrees) =>
+    ringPoint(shape, degrees)
+      .map((value) => value.toFixed(2))
+      .join(' '),
+  )
+  return `M${from}A${shape.radius} ${shape.radius} 0 0 1 ${to}`
 }
 
-function point(degrees: number): string {
+/** Where the angle, degrees clockwise from 12 o'clock, meets the circle: x and y. */
+export function ringPoint(
+  { box, radius }: Pick<RingShape, 'box' | 'radius'>,
+  degrees: number,
+): [number, number] {
   const radians = ((degrees - 90) * Math.PI) / 180
-  const x = CENTRE + RADIUS * Math.cos(radians)
-  const y = CENTRE + RADIUS * Math.sin(radians)
-  return `${x.toFixed(2)} ${y.toFixed(2)}`
+  return [box / 2 + radius * Math.cos(radians), box / 2 + radius * Math.sin(radians)]
+}
+
+/** The copies to draw for a fraction of a whole: half-arcs fill clockwise. */
+export function filledCopies(fraction: number): number {
+  const count = Math.max(0, Math.min(8, Math.round(fraction * 8)))
+  return (1 << count) - 1
 }

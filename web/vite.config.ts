@@ -1,5 +1,5 @@
 // Builds what the gateway serves: assets for browsers in dist/client, and the renderer for the
-// gateway itself in dist/server. One run makes both; no script is among the assets yet.
+// gateway itself in dist/server. One run makes both.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,6 +8,14 @@ import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
 import { ALL_COPIES, RING_BOX, ringPaths } from './ring.ts'
 
+/** Modules that the first view needs, whoever else shares them. */
+const FIRST_APP = 'Later|ago|api|app|cluster|faces|files|library|order|selection|theme|toasts|view'
+const FIRST_SHARED =
+  'components/Ring|components/Icon|components/FileName|format|icons|paths|ring|words'
+const FIRST = new RegExp(
+  `/node_modules/(svelte|esm-env|clsx)/|/web/(app/(${FIRST_APP})|${FIRST_SHARED})\\.`,
+)
+
 const FONTS = '@fontsource-variable/atkinson-hyperlegible-next/files'
 
 export default defineConfig({
@@ -15,7 +23,7 @@ export default defineConfig({
   base: './',
   logLevel: 'warn',
   resolve: { alias: { '@fonts': FONTS } },
-  plugins: [svelte(), icon(), compressed()],
+  plugins: [svelte({ compilerOptions: { runes: true } }), icon(), compressed()],
   environments: {
     client: {
       build: {
@@ -23,7 +31,11 @@ export default defineConfig({
         manifest: true,
         // Fonts and icon stay files: a data: address would not pass `font-src 'self'`.
         assetsInlineLimit: 0,
-        rolldownOptions: { input: 'styles/main.css' },
+        rolldownOptions: {
+          input: ['styles/main.css', 'app/main.ts'],
+          // Small files cost more than they save: what the page begins with comes in one.
+          output: { codeSplitting: { groups: [{ name: 'first', test: FIRST }] } },
+        },
       },
     },
     ssr: {
@@ -70,10 +82,11 @@ function compressed(): Plugin {
     applyToEnvironment: (environment) => environment.name === 'client',
     async writeBundle({ dir = '.' }, bundle) {
       for (const asset of Object.values(bundle)) {
-        if (asset.type !== 'asset' || !/\.(css|js|svg)$/.test(asset.fileName)) continue
+        const text = asset.type === 'asset' ? asset.source : asset.code
+        if (!/\.(css|js|svg)$/.test(asset.fileName)) continue
         const file = join(dir, asset.fileName)
-        await writeFile(`${file}.br`, await promisify(brotliCompress)(asset.source))
-        await writeFile(`${file}.gz`, await promisify(gzip)(asset.source))
+        await writeFile(`${file}.br`, await promisify(brotliCompress)(text))
+        await writeFile(`${file}.gz`, await promisify(gzip)(text))
       }
     },
   }

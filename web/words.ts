@@ -1,49 +1,11 @@
-// The sentences about health: what is true, what still works, what happens next. Plain data in,
+// The words for a file's health: what is true, what still works, what happens next. Plain data in,
 // text out; the ring's arithmetic is ring.ts's, how the words look is the style sheet's.
 import { joinWords } from './format.ts'
 import type { PageFile, PageNode } from './page.ts'
 import { QUARTER_COUNT, quarterState, ringState } from './ring.ts'
 
-export interface BannerText {
-  /** `warn`: every file can be read; `bad`: none can. */
-  level: 'warn' | 'bad'
-  /** Who is not answering; shown in bold. */
-  lead: string
-  rest: string
-}
-
-const UPLOADS_REFUSED =
-  'Uploads are refused until all four nodes are up; nothing you send now would be kept.'
-
 /** A deletion must be known to every readable set of nodes, so it may miss one node and no more. */
 const NODES_TO_DELETE = 3
-
-/** What to say above every page while nodes are down; undefined while all are up. */
-export function bannerText(nodes: readonly PageNode[]): BannerText | undefined {
-  const down = nodes.filter((node) => !node.isUp).map((node) => node.name)
-  if (down.length === 0) return undefined
-  const lost = lostQuarters(nodes)
-  if (lost.length === 0) {
-    const still =
-      down.length === 1
-        ? 'Every file can still be opened and downloaded.'
-        : 'Every file can still be read, from its last copy.'
-    return { level: 'warn', lead: notAnswering(down), rest: `${still} ${UPLOADS_REFUSED}` }
-  }
-  if (down.length === nodes.length) {
-    return {
-      level: 'bad',
-      lead: 'None of the four nodes is answering.',
-      rest: `No file can be listed or opened. ${nothingLost(nodes)}`,
-    }
-  }
-  const away = lost.length === 1 ? 'One part of every file is' : 'Two parts of every file are'
-  return {
-    level: 'bad',
-    lead: notAnswering(down),
-    rest: `${away} out of reach. ${nothingLost(nodes)}`,
-  }
-}
 
 /** `2 copies`, `1 copy left`, `Needs DFS3 or DFS4`, `Part 2 missing`. */
 export function copiesWord(file: PageFile, nodes: readonly PageNode[]): string {
@@ -89,23 +51,8 @@ function cureOfFile(file: PageFile, nodes: readonly PageNode[]): string | undefi
   return cures.some((cure) => cure.includes(' ')) ? cures.join(', or ') : joinWords(cures, 'or')
 }
 
-function notAnswering(names: readonly string[]): string {
-  return `${joinWords(names, 'and')} ${names.length === 1 ? 'is' : 'are'} not answering.`
-}
-
-function nothingLost(nodes: readonly PageNode[]): string {
-  const isDown = nodes.map((node) => !node.isUp)
-  const cures = curesOf(lostQuarters(nodes), nodes, isDown)
-  const isEither = cures.every((names) => names.length === 1)
-  const back = cures.map(
-    (names) => `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} back`,
-  )
-  const when = isEither ? 'either node is back' : back.join(', or ')
-  return `Nothing is lost: files open again as soon as ${when}.`
-}
-
 /** Quarters of which neither node answers. */
-function lostQuarters(nodes: readonly PageNode[]): number[] {
+export function lostQuarters(nodes: readonly PageNode[]): number[] {
   const isDown = (node: number) => nodes[node]?.isUp === false
   return [0, 1, 2, 3].filter((quarter) => isDown(quarter) && isDown(after(quarter)))
 }
@@ -114,7 +61,7 @@ function lostQuarters(nodes: readonly PageNode[]): number[] {
  * The smallest sets of `useful` nodes that together reach every lost quarter, by name: `DFS3` and
  * `DFS4`, or `DFS3` and `DFS2, DFS4`. Sixteen sets to try; one that holds a smaller answer is none.
  */
-function curesOf(
+export function curesOf(
   lost: readonly number[],
   nodes: readonly PageNode[],
   useful: readonly boolean[],

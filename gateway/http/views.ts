@@ -8,7 +8,7 @@ import type { PageBundle } from './page-bundle.ts'
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 
 /** A page without what `render` adds. */
-export type PageContent = DistributiveOmit<Page, 'base' | 'assets' | 'user' | 'nodes'>
+export type PageContent = DistributiveOmit<Page, 'base' | 'assets' | 'user' | 'theme' | 'nodes'>
 
 export interface Views {
   base: string
@@ -26,7 +26,9 @@ export function createViews(options: { store: Store; pages: PageBundle; base: st
   function render(request: FastifyRequest, content: PageContent): string {
     const nodes = store.nodes().map(({ name, health }) => ({ name, isUp: health === 'up' }))
     const user = request.signedIn?.identity.user
-    const frame = { base, assets: pages.assets, nodes, ...(user === undefined ? {} : { user }) }
+    const theme = themeOf(request)
+    const who = user === undefined ? {} : { user }
+    const frame = { base, assets: pages.assets, nodes, ...who, ...theme }
     return pages.renderPage({ ...frame, ...content })
   }
 
@@ -40,6 +42,12 @@ export function createViews(options: { store: Store; pages: PageBundle; base: st
       return reply.redirect(pages.listingPath(base, { folder }), 303)
     },
   }
+}
+
+/** What the page's own switch chose; in a cookie, so that the page comes in the right colours. */
+function themeOf(request: FastifyRequest): { theme?: 'light' | 'dark' } {
+  const theme = request.cookies['fourfold-theme']
+  return theme === 'light' || theme === 'dark' ? { theme } : {}
 }
 
 export function pageFile(file: FileInfo) {

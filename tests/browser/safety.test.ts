@@ -33,7 +33,7 @@ describe('users and their files', { skip }, () => {
   })
 
   async function signedIn(): Promise<Visitor> {
-    const visitor = await browser.visit({ url: site.url, isScriptless: false })
+    const visitor = await browser.visit({ url: site.url, isScriptless: false, isAppless: true })
     await visitor.signIn()
     return visitor
   }

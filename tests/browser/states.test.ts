@@ -153,7 +153,8 @@ describe('each state of the page', { skip }, () => {
   }
 
   function visitorWith(look: Look): Promise<Visitor> {
-    return browser.visit({ url: site.url, isScriptless: false, bypassesPolicy: true, ...look })
+    const how = { isScriptless: false, isAppless: true, bypassesPolicy: true }
+    return browser.visit({ url: site.url, ...how, ...look })
   }
 
   async function faultsIn(page: Visitor['page']): Promise<string[]> {

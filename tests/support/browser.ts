@@ -46,6 +46,8 @@ export interface VisitOptions {
   url: string
   /** Default true: without scripts, as the page promises to work. */
   isScriptless?: boolean
+  /** Scripts may run, but the app's does not arrive: the page stays as the gateway sent it. */
+  isAppless?: boolean
   /** For tools of the test that must run inside the page. Default false. */
   bypassesPolicy?: boolean
   colorScheme?: 'light' | 'dark'
@@ -89,6 +91,10 @@ async function visit(browser: Chromium, options: VisitOptions): Promise<Visitor>
     locale: 'en-GB',
   })
   context.setDefaultTimeout(ACTION_TIMEOUT_MS)
+  if (options.isAppless) {
+    const contentType = 'text/javascript'
+    await context.route(/\/assets\/main-[^/]*\.js$/, (route) => route.fulfill({ contentType }))
+  }
   const page = await context.newPage()
   const complaints: string[] = []
   watch(page, complaints)

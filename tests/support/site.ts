@@ -81,7 +81,8 @@ async function followNodes(url: string) {
     const events = text.split('\n\n')
     text = events.pop()!
     for (const event of events) {
-      const data = /^data: (.*)$/m.exec(event)?.[1]
+      // Events of other kinds tell of files.
+      const data = /^event: cluster\ndata: (.*)$/m.exec(event)?.[1]
       if (data !== undefined) seen = upText(data)
     }
     wake()

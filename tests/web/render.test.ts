@@ -16,7 +16,10 @@ const skip = existsSync(renderer) ? false : 'the page is not built'
 const HTML_LIMIT_BYTES = 12 * 1024
 const CSS_LIMIT_BYTES = 6 * 1024
 
-const assets = { style: '/assets/s.css', icon: '/assets/i.svg', font: '/assets/f.woff2' }
+const assets = {
+  ...{ script: '/assets/a.js', style: '/assets/s.css' },
+  ...{ icon: '/assets/i.svg', font: '/assets/f.woff2' },
+}
 const EVIL = '"><script>alert(1)</script><!-- &amp; {@html x} \' --> .txt'
 
 function nodes(up: string): PageNode[] {
@@ -90,14 +93,17 @@ async function rowOf(page: FilesPage): Promise<string> {
 
 describe('the built page', { skip }, () => {
   for (const [kind, page] of Object.entries(pages)) {
-    test(`as ${kind} is a whole document without scripts or styles inside`, async () => {
+    test(`as ${kind} is a whole document with no script or style written into it`, async () => {
       const text = await html(page)
-      assert.match(text, /^<!doctype html>\n<html lang="en">/)
+      assert.match(text, /^<!doctype html>\n<html lang="en"( data-base=""( data-user="alice")?)?>/)
       assert.match(text, /<\/html>\n$/)
       assert.equal(text.match(/<h1\b/g)?.length, 1, 'one h1')
       assert.equal(text.match(/<main\b/g)?.length, 1, 'one main')
       assert.equal(text.match(/<title>[^<]+ – Fourfold<\/title>/g)?.length, 1)
-      assert.doesNotMatch(text, /<script|<style|<!--|\sstyle=|\son[a-z]+=/)
+      const isTakenOver = page.kind === 'files' || page.kind === 'sign-in'
+      const rest = text.replace('<script type="module" src="/assets/a.js"></script>\n', '')
+      assert.equal(rest !== text, isTakenOver, 'the app takes over listing and sign-in alone')
+      assert.doesNotMatch(rest, /<script|<style|<!--|\sstyle=|\son[a-z]+=/)
       assert.doesNotMatch(text, /undefined|\[object|NaN/)
       const ids = [...text.matchAll(/\sid="([^"]*)"/g)].map(([, id]) => id)
       assert.equal(new Set(ids).size, ids.length, 'ids are unique')
@@ -208,7 +214,7 @@ describe('the built page', { skip }, () => {
     const manifest = readFileSync(new URL('client/.vite/manifest.json', dist), 'utf8')
     const built = assetPaths(manifest, '/store')
     for (const path of Object.values(built)) {
-      assert.match(path, /^\/store\/assets\/.+-[\w-]{8}\.(css|svg|woff2)$/)
+      assert.match(path, /^\/store\/assets\/.+-[\w-]{8}\.(js|css|svg|woff2)$/)
     }
     const style = readFileSync(new URL(`client${built.style.slice('/store'.length)}`, dist))
     assert.ok(gzipSync(style).length <= CSS_LIMIT_BYTES, `${gzipSync(style).length} bytes`)
@@ -217,5 +223,5 @@ describe('the built page', { skip }, () => {
 })
 
 test('a manifest of another build is refused with a sentence', () => {
-  assert.throws(() => assetPaths('{}', ''), /The web build has no style: run npm run build\./)
+  assert.throws(() => assetPaths('{}', ''), /The web build has no script: run npm run build\./)
 })

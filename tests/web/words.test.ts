@@ -1,9 +1,10 @@
 // The sentences of the page: banners for every set of nodes, and the word beside every ring.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { bannerText } from '../../web/banner.ts'
 import type { PageFile, PageNode } from '../../web/page.ts'
 import { copiesOnNodes } from '../../web/ring.ts'
-import { bannerText, canDelete, canUpload, copiesWord, whyUnreadable } from '../../web/words.ts'
+import { canDelete, canUpload, copiesWord, whyUnreadable } from '../../web/words.ts'
 
 function nodes(up: string): PageNode[] {
   return [...up].map((digit, index) => ({ name: `DFS${index + 1}`, isUp: digit === '1' }))
