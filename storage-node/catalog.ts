@@ -135,6 +135,7 @@ export function openCatalog(path: string): Catalog {
   try {
     database = new DatabaseSync(path)
     lockDatabase(database)
+    foldLog(database)
     makeTables(database)
     return catalogOf(database)
   } catch (error) {
@@ -157,6 +158,20 @@ function lockDatabase(database: DatabaseSync): void {
   database.exec('PRAGMA wal_autocheckpoint = 2000')
   database.exec('PRAGMA journal_size_limit = 67108864')
   database.exec('BEGIN IMMEDIATE; COMMIT')
+}
+
+/**
+ * Begins with an empty log. After a sync that failed, the system may still show pages that are not
+ * on the disk and never will be; what follows them in the log would be lost with them. Folding
+ * writes all of it anew, and syncs it.
+ */
+function foldLog(database: DatabaseSync): void {
+  try {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } catch (error) {
+    // With no room the log stays as it is; reading goes on, and so does what fits.
+    if (toDiskError(error, 'opening the catalog').code !== 'NO_SPACE') throw error
+  }
 }
 
 function makeTables(database: DatabaseSync): void {

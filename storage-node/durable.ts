@@ -79,7 +79,9 @@ export async function writeFileDurably(options: {
 
 /**
  * Syncs folders for many callers at once: who asks while a sync of that folder is under way shares
- * the next one, because the present one may have begun before the caller's rename.
+ * the next one, because the present one may have begun before the caller's rename. Where the
+ * present one fails, it fails for all who wait, too: the system tells of a loss once, and a second
+ * sync would call names safe that the first has lost.
  */
 export function createFolderSync(): (path: string) => Promise<void> {
   interface Run {
@@ -103,7 +105,10 @@ export function createFolderSync(): (path: string) => Promise<void> {
     if (run === undefined) return start(path)
     run.next ??= run.current.then(
       () => start(path),
-      () => start(path),
+      (error: unknown) => {
+        runs.delete(path)
+        throw error
+      },
     )
     return run.next
   }

@@ -98,6 +98,8 @@ function isOpen({ code }: DfsError): boolean {
     'NODE_GONE',
     'NODE_TIMEOUT',
     'ABORTED',
+    // It was not confirmed, but what a disk that fails has kept shows only after a restart.
+    'DISK_FAILED',
     'INTERNAL',
     'BAD_FRAME',
     'FRAME_DAMAGED',
