@@ -61,12 +61,14 @@ export interface ArenaOptions {
   smallDisk?: number
   /** How long the nodes leave an undecided version to its gateway. */
   graceMs?: number
+  /** For the nodes' processes. */
+  nodeEnv?: NodeJS.ProcessEnv
 }
 
 export async function startArena(options: ArenaOptions = {}): Promise<Arena> {
-  const { graceMs = 3000 } = options
+  const { graceMs = 3000, nodeEnv = {} } = options
   const dfsConf = `settle.grace_ms = ${graceMs}\nrepair.look_every_ms = 200`
-  const cluster = await startCluster({ dfsConf })
+  const cluster = await startCluster({ dfsConf, nodeEnv })
   const relays: Relay[] = []
   let disk: SmallDisk | undefined
   try {

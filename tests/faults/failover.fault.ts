@@ -8,10 +8,12 @@ import { basic } from '../gateway/http/client.ts'
 import { ROW, seededBytes, sha256Hex } from '../support/content.ts'
 import { ALL_NODES, type Arena, password, startArena } from './arena.ts'
 
-const SIZE_BYTES = 100 * ROW
+const SIZE_BYTES = 200 * ROW
 /** Of an upload that is to fail. */
 const LOST_BYTES = 32 * ROW
-const LIMIT_MS = 30_000
+const LIMIT_MS = 60_000
+/** The gateways here give a silent node 2 s, and the downloads of a loaded machine are uneven. */
+const LOST_MS = 10_000
 const authorization = basic('ann', password('ann'))
 
 let arena: Arena
@@ -67,7 +69,8 @@ for (const [what, fault] of Object.entries(faults)) {
       )
       assert.equal(digest, sha256Hex(bytes))
       t.diagnostic(`${Math.round(tookMs - undisturbedMs)} ms lost of ${Math.round(tookMs)} ms`)
-      assert.ok(tookMs < LIMIT_MS)
+      // What a node that is silent or slow may cost, and as much again for a busy machine.
+      assert.ok(tookMs < 2 * undisturbedMs + LOST_MS, `${tookMs}`)
     })
   }
 }

@@ -21,6 +21,8 @@ export interface ClusterOptions {
   /** Lines for dfs.conf and dfc.conf beside the defaults of tests. */
   dfsConf?: string
   dfcConf?: string
+  /** For the nodes' processes, beside this one's. */
+  nodeEnv?: NodeJS.ProcessEnv
   /** Where to put the folder; default the system's temporary folder. */
   parent?: string
 }
@@ -73,7 +75,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     ),
   )
   const nodes = await Promise.all(
-    ports.map((port, index) => startNode({ number: index + 1, port }, folder, dfsConfFile)),
+    ports.map((port, index) =>
+      startNode({ number: index + 1, port, env: options.nodeEnv ?? {} }, folder, dfsConfFile),
+    ),
   )
   const dfcConfFile = join(folder, 'dfc.conf')
   await writeFile(
@@ -114,7 +118,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
 }
 
 async function startNode(
-  { number, port }: { number: number; port: number },
+  { number, port, env }: { number: number; port: number; env: NodeJS.ProcessEnv },
   parent: string,
   confFile: string,
 ): Promise<TestNode> {
@@ -127,7 +131,8 @@ async function startNode(
     kill: (signal = 'SIGKILL') => node.process.kill(signal),
     async start() {
       const file = join(ROOT, 'storage-node/bin/dfs.ts')
-      node.process = startProcess({ args: [file, folder, String(node.port), '--conf', confFile] })
+      const args = [file, folder, String(node.port), '--conf', confFile]
+      node.process = startProcess({ args, env })
       await node.process.waitFor(/listens on [^\n]*:\d+/)
     },
   }
