@@ -50,6 +50,7 @@ export class KeptSession {
   #number: number
   #lastMs = performance.now()
   #lastRows: number
+  #lastOffset: number
   #checkpointing: Promise<void> | undefined
   #failure: unknown
   rows: number
@@ -81,6 +82,7 @@ export class KeptSession {
     this.#number = at.number
     this.rows = at.rows
     this.#lastRows = at.rows
+    this.#lastOffset = at.state.offset
     this.sizeBytes = at.state.size
   }
 
@@ -105,6 +107,7 @@ export class KeptSession {
       const message = `The file was to have ${this.sizeBytes} bytes, and more arrived.`
       throw new DfsError('LENGTH_MISMATCH', message)
     }
+    if (this.#failure !== undefined) throw this.#failure
     let at = 0
     while (at < bytes.length) {
       // A full row is sealed when a byte follows: only then is it known not to be the last.
@@ -116,13 +119,16 @@ export class KeptSession {
     }
   }
 
-  /** Makes a checkpoint where one is due; nobody waits for it, but the next waits for this one. */
-  checkpointIfDue(): void {
-    if (this.#failure !== undefined) throw this.#failure
-    if (this.#checkpointing !== undefined) return
+  /**
+   * Makes a checkpoint where one is due; nobody waits for it, but the next waits for this one.
+   * While no bytes come (`isQuiet`) all that came is put into it.
+   */
+  checkpointIfDue({ isQuiet = false } = {}): void {
+    if (this.#checkpointing !== undefined || this.#failure !== undefined) return
     const newBytes = (this.rows - this.#lastRows) * ROW_BYTES
     const sinceMs = performance.now() - this.#lastMs
-    const withTail = this.#filled > 0 && sinceMs > TAIL_CHECKPOINT_MS
+    const isNew = this.offsetBytes > this.#lastOffset
+    const withTail = isNew && (isQuiet || sinceMs > TAIL_CHECKPOINT_MS)
     const isDue = newBytes >= CHECKPOINT_BYTES || (newBytes > 0 && sinceMs > CHECKPOINT_MS)
     if (!isDue && !withTail) return
     this.#checkpointing = this.#checkpoint({ withTail, isClosed: false })
@@ -206,7 +212,6 @@ export class KeptSession {
     await this.writer.write(this.rows - 1, sealed).catch((error: unknown) => {
       throw lockedIfUnknown(error)
     })
-    if (!isLast) this.checkpointIfDue()
   }
 
   async #checkpoint(how: {
@@ -245,6 +250,7 @@ export class KeptSession {
     })
     this.#number = number
     this.#lastRows = rows
+    this.#lastOffset = offset
     this.#lastMs = performance.now()
   }
 }

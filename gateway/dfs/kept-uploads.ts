@@ -17,6 +17,8 @@ import { nodeCondition, typeOf } from './upload.ts'
 
 /** A writer that gave no byte for so long makes room for the next; before that it is let be. */
 const QUIET_MS = 3000
+/** How often it is looked whether bytes that came are to be made durable. */
+const TICK_MS = 1000
 /** How long a request waits for the one before it to end. */
 const WAIT_MS = 20_000
 
@@ -227,6 +229,11 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     writer: Writer,
   ): Promise<{ error: unknown } | undefined> {
     const source = abortable(request.source, request.signal)[Symbol.asyncIterator]()
+    const isAtomic = request.isAtomic === true
+    const timer = setInterval(() => {
+      const isQuiet = performance.now() - writer.lastMs > TICK_MS
+      if (!isAtomic) session.checkpointIfDue({ isQuiet })
+    }, TICK_MS)
     try {
       for (;;) {
         let step: IteratorResult<Uint8Array>
@@ -241,9 +248,10 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
         if (session.offsetBytes + step.value.length > limitBytes)
           return { error: tooMany(limitBytes) }
         await session.push(step.value)
-        if (request.isAtomic !== true) session.checkpointIfDue()
+        if (!isAtomic) session.checkpointIfDue()
       }
     } finally {
+      clearInterval(timer)
       source.return?.(undefined).catch(() => {})
     }
   }
