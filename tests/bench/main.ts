@@ -1,98 +1,133 @@
-// `npm run bench`: speed, processor time and memory of one upload and one download, small and
-// large, each against a cluster of its own, so that each peak is its own. `--large SIZE` and
-// `--small SIZE` in MiB.
+// `npm run bench`: speed, processor time and memory of uploads, downloads and small files, next to
+// what the machine can do, in the same run. Several rounds, one work after the other in each, and
+// the medians of them. See the README beside this file.
+import { mkdirSync, mkdtempSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startCluster, type TestCluster } from '../support/cluster.ts'
-import { costOf } from './process-cost.ts'
-import { download, upload } from './transfer.ts'
+import { printProfiles } from './profile.ts'
+import { startNginx } from './reference.ts'
+import { openStage } from './stage.ts'
+import { judge, mediansOf } from './verdicts.ts'
+import { type Figures, type Grounds, type Work, works } from './works.ts'
 
-const MIB = 1_048_576
-const CREDENTIALS = { user: 'bench', password: 'bench-password' }
-
-interface Row {
-  what: string
-  mbPerSecond: number
-  gatewayCpuPerGib: number
-  nodesCpuPerGib: number
-  gatewayPeakMib: number
-  /** Of the node that used most. */
-  nodePeakMib: number
-}
+const MEMORY_FOLDER = '/dev/shm'
 
 const { values } = parseArgs({
   options: {
-    small: { type: 'string', default: '64' },
-    large: { type: 'string', default: '4096' },
-    folder: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    size: { type: 'string' },
+    folder: { type: 'string', default: tmpdir() },
+    profile: { type: 'boolean', default: false },
   },
 })
 
-const rows: Row[] = []
-for (const sizeMib of [Number(values.small), Number(values.large)]) {
-  rows.push(...(await measure(sizeMib)))
+const isQuick = values.quick
+const roundCount = Number(values.rounds ?? (isQuick ? 1 : 3))
+const chosen = works.filter(({ name }) => values.only?.includes(name) ?? true)
+if (chosen.length === 0) {
+  console.error(`bench: --only takes ${works.map(({ name }) => name).join(', ')}`)
+  process.exit(2)
 }
-print(rows)
 
-async function measure(sizeMib: number): Promise<Row[]> {
-  const folder = values.folder
-  await using cluster = await startCluster({ gateways: 1, ...(folder && { parent: folder }) })
-  await cluster.addUser(CREDENTIALS.user, CREDENTIALS.password)
-  const { user, password } = CREDENTIALS
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
-  const transfer = {
-    url: `${cluster.urls[0]}/files/large`,
-    authorization,
-    sizeBytes: sizeMib * MIB,
+const profiles = values.profile ? mkdtempSync(join(tmpdir(), 'fourfold-profiles-')) : undefined
+await bench()
+if (profiles !== undefined) printProfiles(profiles)
+
+async function bench(): Promise<void> {
+  mkdirSync(values.folder, { recursive: true })
+  // The measured processes inherit it, and write their profiles when they are told to end.
+  if (profiles !== undefined) process.env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profiles}`
+  await using disk = await openStage({ parent: values.folder, warm: true })
+  await using memory = await openStage({ parent: MEMORY_FOLDER, warm: true })
+  delete process.env.NODE_OPTIONS
+  await using nginx = await startNginx(MEMORY_FOLDER)
+  const grounds: Grounds = {
+    diskFolder: values.folder,
+    memoryFolder: MEMORY_FOLDER,
+    disk,
+    memory,
+    nginx,
+    sizeMib: Number(values.size ?? (isQuick ? 256 : 1024)),
+    smallMs: isQuick ? 2000 : 5000,
   }
-  // Sign-in, connections and compiled code are not what is measured.
-  await upload({ ...transfer, url: `${cluster.urls[0]}/files/warm`, sizeBytes: 8 * MIB })
-  const sent = await measured(cluster, `upload ${sizeMib} MiB`, sizeMib, () => upload(transfer))
-  const got = await measured(cluster, `download ${sizeMib} MiB`, sizeMib, () => download(transfer))
-  if (sent.md5 !== got.md5) throw new Error('what came back is not what was sent')
-  return [sent.row, got.row]
+  print(await measureAll(grounds))
+  if (profiles === undefined) return
+  const ending = [disk, memory].flatMap(({ cluster }) => [
+    ...cluster.gateways.map((gateway) => gateway.kill('SIGTERM')),
+    cluster.nodes[0]!.kill('SIGTERM'),
+  ])
+  await Promise.all(ending)
 }
 
-async function measured(
-  cluster: TestCluster,
-  what: string,
-  sizeMib: number,
-  run: () => Promise<{ seconds: number; md5: string }>,
-): Promise<{ row: Row; md5: string }> {
-  const gatewayPid = cluster.gateways[0]!.child.pid!
-  const nodePids = cluster.nodes.map((node) => node.process.child.pid!)
-  const cpuOf = (pids: number[]) => pids.reduce((sum, pid) => sum + costOf(pid).cpuSeconds, 0)
-  const before = { gateway: cpuOf([gatewayPid]), nodes: cpuOf(nodePids) }
-  const { seconds, md5 } = await run()
-  const gib = sizeMib / 1024
-  const peakMib = (pids: number[]) => Math.max(...pids.map((pid) => costOf(pid).peakRssBytes)) / MIB
-  const row: Row = {
-    what,
-    mbPerSecond: (sizeMib * MIB) / 1e6 / seconds,
-    gatewayCpuPerGib: (cpuOf([gatewayPid]) - before.gateway) / gib,
-    nodesCpuPerGib: (cpuOf(nodePids) - before.nodes) / gib,
-    gatewayPeakMib: peakMib([gatewayPid]),
-    nodePeakMib: peakMib(nodePids),
+async function measureAll(grounds: Grounds): Promise<Map<string, Figures>> {
+  const runs = new Map<string, Figures[]>(chosen.map(({ name }) => [name, []]))
+  for (let round = 1; round <= roundCount; round++) {
+    for (const work of chosen) {
+      if (work.isOnce === true && round > 1) continue
+      const figures = await attempt(work, grounds)
+      if (figures !== undefined) runs.get(work.name)!.push(figures)
+    }
   }
-  return { row, md5 }
+  return new Map([...runs].map(([name, all]) => [name, mediansOf(all)]))
 }
 
-function print(all: readonly Row[]): void {
-  const round = (value: number) => Math.round(value * 100) / 100
+/** A work that fails is said to have failed, and the others are measured all the same. */
+async function attempt(work: Work, grounds: Grounds): Promise<Figures | undefined> {
+  process.stderr.write(`bench: ${work.what} … `)
+  try {
+    const figures = await work.run(grounds)
+    process.stderr.write(`${summary(figures)}\n`)
+    return figures
+  } catch (error) {
+    process.stderr.write(`failed: ${(error as Error).message}\n`)
+    process.exitCode = 1
+    return undefined
+  }
+}
+
+function summary({ mbs, perSecond, p99Ms, gatewayPeakMib }: Figures): string {
+  if (mbs !== undefined) return `${Math.round(mbs)} MB/s`
+  if (perSecond !== undefined) return `${Math.round(perSecond)}/s`
+  if (p99Ms !== undefined) return `p99 ${Math.round(p99Ms)} ms`
+  return gatewayPeakMib === undefined ? 'not here' : `${Math.round(gatewayPeakMib)} MiB`
+}
+
+function print(medians: ReadonlyMap<string, Figures>): void {
+  const columns: [column: string, name: string, digits: number][] = [
+    ['MB/s', 'mbs', 0],
+    ['up MB/s', 'putMbs', 0],
+    ['req/s', 'perSecond', 0],
+    ['p50 ms', 'p50Ms', 2],
+    ['p99 ms', 'p99Ms', 1],
+    ['CPU s/GiB', 'cpu', 2],
+    ['gateway', 'gatewayCpu', 2],
+    ['nodes', 'nodesCpu', 2],
+    ['gateway µs/req', 'gatewayUs', 0],
+    ['nodes µs/req', 'nodesUs', 0],
+    ['gateway MiB', 'gatewayPeakMib', 0],
+    ['node MiB', 'nodePeakMib', 0],
+    ['starved', 'starved', 0],
+  ]
+  const table = chosen.map(({ what, name }) => {
+    const figures = medians.get(name) ?? {}
+    const cells = columns.flatMap(([column, figure, digits]) => {
+      const value = figures[figure]
+      return value === undefined ? [] : [[column, Number(value.toFixed(digits))]]
+    })
+    return { what, ...Object.fromEntries(cells) }
+  })
+  console.log(`\n${availableParallelism()} cores, Node ${process.version}, ${roundCount} round(s)`)
+  console.table(table)
+  const verdicts = judge(medians)
   console.table(
-    all.map((row) => ({
-      what: row.what,
-      'MB/s': Math.round(row.mbPerSecond),
-      'gateway CPU s/GiB': round(row.gatewayCpuPerGib),
-      'nodes CPU s/GiB': round(row.nodesCpuPerGib),
-      'gateway peak MiB': Math.round(row.gatewayPeakMib),
-      'node peak MiB': Math.round(row.nodePeakMib),
+    verdicts.map(({ what, is, target, isMet }) => ({
+      what,
+      is,
+      target,
+      '': isMet ? 'pass' : 'MISS',
     })),
   )
-  const half = all.length / 2
-  for (const [at, small] of all.slice(0, half).entries()) {
-    const large = all[half + at]!
-    const gateway = round(large.gatewayPeakMib / small.gatewayPeakMib)
-    const node = round(large.nodePeakMib / small.nodePeakMib)
-    console.log(`${large.what} ÷ ${small.what}: gateway memory ${gateway}, node memory ${node}`)
-  }
 }

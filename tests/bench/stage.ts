@@ -1,0 +1,66 @@
+// A cluster that is measured: four nodes and a gateway on a folder, one signed-in user, warmed up,
+// and what it cost between two moments.
+import { startCluster, type TestCluster } from '../support/cluster.ts'
+import { costOfFamily } from './process-cost.ts'
+import { runSmall } from './small-load.ts'
+import { get, put, type Target } from './transfer.ts'
+
+const MIB = 1_048_576
+const USER = 'bench'
+const PASSWORD = 'bench-password'
+const WARM_MS = 2000
+
+export interface Stage extends AsyncDisposable {
+  cluster: TestCluster
+  target: Target
+}
+
+/** What one measured run cost. */
+export interface Spent {
+  seconds: number
+  gatewayCpu: number
+  nodesCpu: number
+  gatewayPeakMib: number
+  /** Of the node that used most. */
+  nodePeakMib: number
+}
+
+/** `warm`: sign-in, connections, compiled code and fresh memory are not what is measured. */
+export async function openStage(options: { parent: string; warm: boolean }): Promise<Stage> {
+  const cluster = await startCluster({ gateways: 1, parent: options.parent })
+  await cluster.addUser(USER, PASSWORD)
+  const authorization = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`
+  const target = { url: cluster.urls[0]!, authorization }
+  await get(target, '/files')
+  if (options.warm) {
+    await put(target, '/files/warm', 64 * MIB)
+    await get(target, '/files/warm')
+    const load = { target, path: '/files/warm-{name}', connections: 16, durationMs: WARM_MS }
+    await runSmall({ ...load, method: 'PUT' })
+    await runSmall({ ...load, method: 'GET' })
+  }
+  return { cluster, target, [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose]() }
+}
+
+export async function measured<T>(
+  { cluster }: Stage,
+  run: () => Promise<T>,
+): Promise<{ result: T; spent: Spent }> {
+  const gateway = () => costOfFamily(cluster.gateways[0]!.child.pid!)
+  const nodes = () => cluster.nodes.map((node) => costOfFamily(node.process.child.pid!))
+  const cpu = (costs: { cpuSeconds: number }[]) =>
+    costs.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0)
+  const before = { gateway: gateway().cpuSeconds, nodes: cpu(nodes()) }
+  const startedMs = performance.now()
+  const result = await run()
+  const seconds = (performance.now() - startedMs) / 1000
+  const [gatewayCost, nodeCosts] = [gateway(), nodes()]
+  const spent = {
+    seconds,
+    gatewayCpu: gatewayCost.cpuSeconds - before.gateway,
+    nodesCpu: cpu(nodeCosts) - before.nodes,
+    gatewayPeakMib: gatewayCost.peakRssBytes / MIB,
+    nodePeakMib: Math.max(...nodeCosts.map(({ peakRssBytes }) => peakRssBytes)) / MIB,
+  }
+  return { result, spent }
+}
