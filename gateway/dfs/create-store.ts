@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs'
 import type { DfcConf } from '@fourfold/conf'
 import { DEFAULT_ROUNDS } from '@fourfold/storage-node/protocol'
 import { createAccounts } from './accounts.ts'
+import { createAdmission } from './admission.ts'
 import { createCluster } from './cluster.ts'
 import { describeFile } from './description-report.ts'
 import { download } from './download.ts'
 import { checkFileName } from './file-name.ts'
-import { Gate } from './gate.ts'
 import type { Identity } from './identity.ts'
 import { createKeptUploads } from './kept-uploads.ts'
 import { createListings } from './listing.ts'
@@ -49,12 +49,7 @@ export function createStore(options: StoreOptions): Store {
     rememberMs: limits.identity_minutes * 60_000,
     minRounds: Math.min(conf.accounts.rounds, DEFAULT_ROUNDS),
   })
-  const gate = new Gate({
-    places: limits.transfers,
-    waiting: limits.waiting,
-    waitTimeoutMs: limits.wait_timeout_ms,
-    what: 'transfers',
-  })
+  const admission = createAdmission(limits)
   const listings = createListings({
     cluster,
     maxFiles: limits.listed_files,
@@ -85,14 +80,15 @@ export function createStore(options: StoreOptions): Store {
       describeFile(cluster, await find(identity, name, signal)),
     async upload(identity, request) {
       checkFileName(request.name)
-      const leave = await gate.enter(request.signal)
+      const { sizeBytes, signal } = request
+      const leave = await admission.transfer({ user: identity.user, sizeBytes, signal })
       try {
-        return await told(identity, upload(cluster, identity, request))
+        return await told(identity, upload({ cluster, identity, admission }, request))
       } finally {
         leave()
       }
     },
-    download: (identity, request) => download({ cluster, identity, gate, onLiar }, request),
+    download: (identity, request) => download({ cluster, identity, admission, onLiar }, request),
     remove: (identity, request) => told(identity, remove(cluster, identity, request)),
     move: (identity, request) => told(identity, move(cluster, identity, request)),
     moveFolder: (identity, request) =>
@@ -103,7 +99,7 @@ export function createStore(options: StoreOptions): Store {
     uploads: createKeptUploads({
       cluster,
       keepMs: limits.upload_days * DAY_MS,
-      enter: (signal) => gate.enter(signal),
+      admission,
       onStored: (identity) => listings.touch(identity),
     }),
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),

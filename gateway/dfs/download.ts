@@ -2,25 +2,25 @@
 // over the live nodes, opened, and handed on. A reader gets right bytes or an error, never wrong
 // ones.
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { DfsError, NODE_COUNT } from '@fourfold/storage-node/protocol'
+import { DfsError } from '@fourfold/storage-node/protocol'
+import type { Admission, Leave } from './admission.ts'
 import type { Cluster } from './cluster.ts'
 import { attemptOfRow } from './description.ts'
-import type { Gate } from './gate.ts'
 import type { Identity } from './identity.ts'
 import { LaneReader, laneSources } from './lane-reader.ts'
 import { Lease } from './lease.ts'
 import { type FoundFile, lookupExisting, requireReadable } from './lookup.ts'
 import { openRow } from './row.ts'
-import { RowAssembly } from './row-assembly.ts'
 import { rowRuns, slicesOf } from './row-runs.ts'
+import { type LanePlace, type SealedRow, sealedRowsAtPace } from './row-source.ts'
 import type { ByteRange, Download, DownloadRequest } from './store.ts'
 import { openFromTwins } from './twins.ts'
 
 export interface DownloadContext {
   cluster: Cluster
   identity: Identity
-  /** Bounds how many downloads hold rows at once. */
-  gate: Gate
+  /** Bounds how many downloads there are, and how many rows are on their way. */
+  admission: Admission
   /** Told the name of each node that sent a wrong copy. */
   onLiar(node: string): void
 }
@@ -39,23 +39,43 @@ export async function download(
   context: DownloadContext,
   request: DownloadRequest,
 ): Promise<Download> {
-  for (let tries = 1; ; tries++) {
-    const { cluster, identity } = context
-    // Two nodes may be enough; where what they have is damaged, all are asked.
-    const isQuick = tries === 1
-    const found = await lookupExisting(cluster, identity, { ...request, withParts: true, isQuick })
-    const selection = request.choose?.(found.info) ?? 'all'
-    if (selection === 'nothing') return { file: found.info, selection, content: noContent() }
-    requireReadable(found.info)
-    const rows = plainContent(context, { found, selection, signal: request.signal })
-    try {
-      const first = await rows.next()
-      return { file: found.info, selection, content: resumed(first, rows) }
-    } catch (error) {
-      const code = error instanceof DfsError ? error.code : undefined
-      const mayHelp = code === 'FILE_NOT_FOUND' || (code === 'DAMAGED' && isQuick)
-      if (!mayHelp || tries === MAX_TRIES) throw error
+  const { cluster, identity, admission } = context
+  const { signal } = request
+  let leave: Leave | undefined
+  try {
+    for (let tries = 1; ; ) {
+      // Two nodes may be enough; where what they have is damaged, all are asked.
+      const isQuick = tries === 1
+      const found = await lookupExisting(cluster, identity, {
+        ...request,
+        withParts: true,
+        isQuick,
+      })
+      const selection = request.choose?.(found.info) ?? 'all'
+      if (selection === 'nothing') return { file: found.info, selection, content: noContent() }
+      requireReadable(found.info)
+      const place = { user: identity.user, sizeBytes: found.info.sizeBytes, signal }
+      leave ??= admission.tryTransfer(place)
+      if (leave === undefined) {
+        // What came with the lookup is not held meanwhile, and may be out of date after.
+        leave = await admission.transfer(place)
+        continue
+      }
+      const rows = plainContent(context, { found, selection, signal })
+      try {
+        const first = await rows.next()
+        const content = resumed(first, rows, leave)
+        signal?.addEventListener('abort', leave, { once: true })
+        leave = undefined
+        return { file: found.info, selection, content }
+      } catch (error) {
+        const code = error instanceof DfsError ? error.code : undefined
+        const mayHelp = code === 'FILE_NOT_FOUND' || (code === 'DAMAGED' && isQuick)
+        if (!mayHelp || tries++ === MAX_TRIES) throw error
+      }
     }
+  } finally {
+    leave?.()
   }
 }
 
@@ -65,86 +85,69 @@ interface ContentRequest {
   signal: AbortSignal | undefined
 }
 
-/** The plaintext of the ranges, row by row. A buffer is taken back when the next is asked for. */
+/**
+ * The plaintext of the ranges, row by row. A buffer is taken back when the next is asked for; while
+ * the reader has it, nothing else of the row is held.
+ */
 async function* plainContent(
   context: DownloadContext,
   request: ContentRequest,
 ): AsyncGenerator<Buffer> {
   const { found, selection, signal } = request
   const opener = createOpener(context, found)
-  for (const { fromRow, toRow, ranges } of rowRuns(selection, found.description)) {
-    for await (const { row, sealed } of sealedRows(context, { found, signal, fromRow, toRow })) {
+  const runs = rowRuns(selection, found.description)
+  for (const [at, { fromRow, toRow, ranges }] of runs.entries()) {
+    const isLast = at === runs.length - 1
+    const source = inlineRow(found, isLast) ?? rowsOf(context, { found, signal, fromRow, toRow })
+    for await (const { row, sealed } of source) {
       const plain = await opener(row, sealed)
-      const lease = new Lease(plain, 1)
+      giveBack(sealed)
       try {
         yield* slicesOf(plain, row * found.description.rowBytes, ranges)
       } finally {
-        lease.release()
+        giveBack(plain)
       }
     }
   }
 }
 
-interface SealedRequest {
+/** The only row of a small file, where its pieces came along; the last to ask empties them. */
+function inlineRow(found: FoundFile, isLast: boolean): SealedRow[] | undefined {
+  const { pieces } = found
+  if (pieces.some((piece) => piece === undefined)) return undefined
+  const sealed = Buffer.concat(pieces as Buffer[])
+  if (isLast) pieces.fill(undefined)
+  return [{ row: 0, sealed }]
+}
+
+function giveBack(bytes: Buffer): void {
+  new Lease(bytes, 1).release()
+}
+
+interface RowsRequest {
   found: FoundFile
   signal: AbortSignal | undefined
   fromRow: number
   toRow: number
 }
 
-/** Sealed rows in order, each put together from its four pieces. */
-async function* sealedRows(
-  context: DownloadContext,
-  request: SealedRequest,
-): AsyncGenerator<{ row: number; sealed: Buffer }> {
+/** Sealed rows in order, at the reader's pace. */
+function rowsOf(context: DownloadContext, request: RowsRequest): AsyncGenerator<SealedRow> {
+  const { cluster, identity, admission } = context
   const { found, signal, fromRow, toRow } = request
-  if (found.pieces.every((piece) => piece !== undefined)) {
-    yield { row: 0, sealed: Buffer.concat(found.pieces) }
-    return
-  }
-  const leave = await context.gate.enter(signal)
   const { size: sizeBytes, rowBytes } = found.description
-  const readers: LaneReader[] = []
-  const assembly = new RowAssembly({
-    file: { sizeBytes, rowBytes },
-    fromRow,
-    onRoom: () => {
-      for (const reader of readers) reader.resume()
-    },
-    lateMs: context.cluster.hedge.leastMs,
-    onLate: (lanes) => {
-      for (const lane of lanes) readers[lane]!.replaceSlow()
-    },
+  return sealedRowsAtPace({
+    ...{ file: { sizeBytes, rowBytes }, fromRow, toRow, signal },
+    lateMs: cluster.hedge.leastMs,
+    enter: () => admission.passage(identity.user, signal),
+    openLane: (place) => laneReader(context, found, place),
   })
-  const onAbort = () => assembly.fail(new DfsError('ABORTED', 'The download was given up.'))
-  signal?.addEventListener('abort', onAbort, { once: true })
-  if (signal?.aborted === true) onAbort()
-  try {
-    for (let lane = 0; lane < NODE_COUNT; lane++) {
-      const reader = laneReader(context, request, { lane, assembly })
-      readers.push(reader)
-      reader.run().catch((error: DfsError) => assembly.fail(error))
-    }
-    for (let row = fromRow; row < toRow; row++) {
-      const sealed = await assembly.take()
-      const lease = new Lease(sealed, 1)
-      try {
-        yield { row, sealed }
-      } finally {
-        lease.release()
-      }
-    }
-  } finally {
-    signal?.removeEventListener('abort', onAbort)
-    for (const reader of readers) reader.stop()
-    leave()
-  }
 }
 
 function laneReader(
   { cluster, identity }: DownloadContext,
-  { found, fromRow, toRow }: SealedRequest,
-  { lane, assembly }: { lane: number; assembly: RowAssembly },
+  found: FoundFile,
+  { lane, fromRow, toRow, assembly }: LanePlace,
 ): LaneReader {
   const { entry, partsHeld } = found.current
   return new LaneReader({
@@ -183,10 +186,11 @@ function createOpener(context: DownloadContext, found: FoundFile) {
   }
 }
 
-/** `first`, which was asked for already, and then the rest. */
+/** `first`, which was asked for already, and then the rest; at its end the place is left. */
 async function* resumed(
   first: IteratorResult<Buffer>,
   rest: AsyncGenerator<Buffer>,
+  leave: Leave,
 ): AsyncGenerator<Buffer> {
   try {
     if (first.done === true) return
@@ -194,6 +198,7 @@ async function* resumed(
     yield* rest
   } finally {
     await rest.return(undefined)
+    leave()
   }
 }
 

@@ -50,14 +50,13 @@ export async function finishKept(
 
 /** All bytes are in the row that is not full: nothing of it was sent as a row. */
 function storeSmall(options: SessionOptions, session: KeptSession): Promise<UploadResult> {
-  const { cluster, identity } = options
   const { name, type, md5, modified } = session.at.state
   const condition = conditionOf(session.at.state)
   const plain = session.tail
   async function* source() {
     yield plain
   }
-  return upload(cluster, identity, {
+  return upload(options, {
     ...{ name, type, source: source(), sizeBytes: plain.length },
     ...(md5 !== null && { md5 }),
     ...(modified !== null && { modifiedMs: modified }),

@@ -12,6 +12,7 @@ import {
   ROW_BYTES,
   UPLOAD_ID_BYTES,
 } from '@fourfold/storage-node/protocol'
+import type { Admission } from './admission.ts'
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import type { Identity } from './identity.ts'
 import { type KeptAt, takeKept } from './kept-nodes.ts'
@@ -33,6 +34,8 @@ export interface SessionOptions {
   identity: Identity
   /** What the upload's life is prolonged by with each checkpoint. */
   keepMs: number
+  /** Bounds how many rows are on their way. */
+  admission: Admission
 }
 
 export class KeptSession {
@@ -205,13 +208,19 @@ export class KeptSession {
   async #sendRow(isLast: boolean): Promise<void> {
     const plain = this.tail
     const attempt = this.attempts.length - 1
-    const sealed = sealRow(this.#rowKey, { row: this.rows, attempt, isLast }, plain)
-    this.#digest!.update(plain)
-    this.rows++
-    this.#filled = 0
-    await this.writer.write(this.rows - 1, sealed).catch((error: unknown) => {
+    const { admission, identity } = this.#options
+    const leave = await admission.passage(identity.user, undefined)
+    try {
+      const sealed = sealRow(this.#rowKey, { row: this.rows, attempt, isLast }, plain)
+      this.#digest!.update(plain)
+      this.rows++
+      this.#filled = 0
+      await this.writer.write(this.rows - 1, sealed)
+    } catch (error) {
       throw lockedIfUnknown(error)
-    })
+    } finally {
+      leave()
+    }
   }
 
   async #checkpoint(how: {

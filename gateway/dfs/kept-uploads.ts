@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { DfsError, NODE_COUNT, UPLOAD_ID_BYTES } from '@fourfold/storage-node/protocol'
 import { abortable } from './abortable.ts'
+import type { Admission } from './admission.ts'
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import { checkFileName } from './file-name.ts'
 import type { Identity } from './identity.ts'
@@ -91,15 +92,15 @@ export interface KeptOptions {
   cluster: Cluster
   /** How long an upload may stand still, milliseconds. */
   keepMs: number
-  /** Waits for a place among the transfers; answers how to leave it. */
-  enter(signal?: AbortSignal): Promise<() => void>
+  /** Bounds how many requests write at once, and how many rows are on their way. */
+  admission: Admission
   /** Told of whom a file may have been stored, also where it is not known what came of it. */
   onStored(identity: Identity): void
 }
 
 /** The uploads of all users, over one cluster. */
 export function createKeptUploads(options: KeptOptions): KeptUploads {
-  const { cluster, keepMs, enter, onStored } = options
+  const { cluster, keepMs, admission, onStored } = options
   const writers = new Map<string, Writer>()
 
   async function create(identity: Identity, request: KeptRequest): Promise<KeptInfo> {
@@ -177,7 +178,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     if (signal?.aborted === true) onAbort()
     let leave: (() => void) | undefined
     try {
-      leave = await enter(stopping.signal)
+      leave = await admission.transfer({ user: identity.user, signal: stopping.signal })
       const at = await lookKept(cluster, identity, id)
       requireOffset(at, request.offsetBytes)
       if (at.state.stored !== null) return infoOf(at)
@@ -202,7 +203,10 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     const { offsetBytes } = request
     const sizeBytes = declaredSize(at, request.sizeBytes)
     cluster.requireAll()
-    const session = await KeptSession.take({ cluster, identity, keepMs }, { id, offsetBytes })
+    const session = await KeptSession.take(
+      { cluster, identity, keepMs, admission },
+      { id, offsetBytes },
+    )
     session.sizeBytes = sizeBytes
     try {
       const failure = await feed(session, request, writer)
@@ -260,7 +264,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     identity: Identity,
     session: KeptSession,
   ): Promise<KeptInfo & { result?: UploadResult }> {
-    const context = { cluster, identity, keepMs }
+    const context = { cluster, identity, keepMs, admission }
     try {
       const result = await finishKept(context, session)
       session.writer.close()

@@ -13,6 +13,7 @@ import {
   versionTimeMs,
 } from '@fourfold/storage-node/protocol'
 import { abortable } from './abortable.ts'
+import { type Admission, type Leave, SMALL_BYTES } from './admission.ts'
 import type { Cluster } from './cluster.ts'
 import { prepareAndCommit } from './commit.ts'
 import { ContentDigest } from './content-digest.ts'
@@ -30,9 +31,14 @@ import type { UploadRequest, UploadResult, WriteCondition } from './store.ts'
 const PREPARE_TIMEOUT_MS = 120_000
 const DEFAULT_TYPE = 'application/octet-stream'
 
-interface UploadContext {
+export interface Uploader {
   cluster: Cluster
   identity: Identity
+  /** Bounds how many rows are on their way. */
+  admission: Admission
+}
+
+interface UploadContext extends Uploader {
   request: UploadRequest
   name: string
   file: Buffer
@@ -49,8 +55,7 @@ interface UploadContext {
  *   DIGEST_MISMATCH, NODE_GONE, NODE_TIMEOUT, OUTCOME_UNKNOWN
  */
 export async function upload(
-  cluster: Cluster,
-  identity: Identity,
+  { cluster, identity, admission }: Uploader,
   request: UploadRequest,
 ): Promise<UploadResult> {
   const name = checkFileName(request.name)
@@ -60,6 +65,7 @@ export async function upload(
   const context: UploadContext = {
     cluster,
     identity,
+    admission,
     request,
     name,
     file: fileIdOf(identity.nameKey, name),
@@ -91,16 +97,22 @@ async function storeSmall(
 ): Promise<UploadResult> {
   const md5 = digest.finish()
   const x = rotationOf(md5)
-  const { pieces } = sealPlainRow(context, only)
   const describe = describer(context, { md5, x, first: x, sizeBytes: digest.sizeBytes })
-  return prepareAndCommit(context, describe, async (node, version, sealed) => {
-    const [before, after] = lanesOfNode(node, x)
-    const { file, condition } = context
-    const fields = { file, version, x, sealed, ...(condition !== undefined && { condition }) }
-    const body = [pieces[before]!, pieces[after]!]
-    const call = { op: 'store', fields, body, ...common(context) } as const
-    return (await context.cluster.call(node, call)).header.replaced
-  })
+  // Small rows are no matter: what they hold is within what their transfer set aside.
+  const leave = only.plain.length > SMALL_BYTES ? await passage(context) : () => {}
+  try {
+    const { pieces } = sealPlainRow(context, only)
+    return await prepareAndCommit(context, describe, async (node, version, sealed) => {
+      const [before, after] = lanesOfNode(node, x)
+      const { file, condition } = context
+      const fields = { file, version, x, sealed, ...(condition !== undefined && { condition }) }
+      const body = [pieces[before]!, pieces[after]!]
+      const call = { op: 'store', fields, body, ...common(context) } as const
+      return (await context.cluster.call(node, call)).header.replaced
+    })
+  } finally {
+    leave()
+  }
 }
 
 /** A file of many rows: opened on all nodes, streamed, prepared, committed. */
@@ -116,8 +128,8 @@ async function storeLarge(
   const { sizeBytes } = request
   const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes })
   try {
-    await writer.write(firstRow.row, sealPlainRow(context, firstRow))
-    for await (const row of rest) await writer.write(row.row, sealPlainRow(context, row))
+    await sendRow(context, writer, firstRow)
+    for await (const row of rest) await sendRow(context, writer, row)
     const md5 = digest.finish()
     const x = rotationOf(md5)
     const rows = rowCount(digest.sizeBytes, ROW_BYTES)
@@ -145,6 +157,20 @@ async function storeLarge(
     await writer.abort()
     throw explain(error, writer)
   }
+}
+
+/** The client is waited for before and after, and not while the row takes the place of others. */
+async function sendRow(context: UploadContext, writer: LaneWriter, row: PlainRow): Promise<void> {
+  const leave = await passage(context)
+  try {
+    await writer.write(row.row, sealPlainRow(context, row))
+  } finally {
+    leave()
+  }
+}
+
+function passage({ admission, identity, request }: UploadContext): Promise<Leave> {
+  return admission.passage(identity.user, request.signal)
 }
 
 /** Seals the description for a version; a retry with a newer version needs it again. */

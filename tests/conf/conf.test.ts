@@ -162,7 +162,7 @@ test('two loads share nothing', () => {
   first.limits.transfers = 1
   const second = loadConf({ file, schema: dfcConfSchema })
   assert.equal(second.nodes[0], '127.0.0.1:10001')
-  assert.equal(second.limits.transfers, 64)
+  assert.equal(second.limits.transfers, 1024)
 })
 
 test('the examples are the defaults, word for word', () => {

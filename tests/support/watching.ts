@@ -1,6 +1,6 @@
 // What a test sees of a running cluster from outside: whether a gateway takes uploads, what a node
 // counts, how much memory a process has.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import type { ResponseOf } from '@fourfold/storage-node/protocol'
 import { request } from 'undici'
@@ -73,4 +73,17 @@ export async function nodeStatus(
 export function residentBytes(pid: number): number {
   const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
   return Number(kilobytes) * 1024
+}
+
+/** Open sockets of a process, those that listen included. */
+export function socketCount(pid: number): number {
+  const folder = `/proc/${pid}/fd`
+  return readdirSync(folder).filter((name) => {
+    try {
+      return readlinkSync(`${folder}/${name}`).startsWith('socket:')
+    } catch {
+      // Closed meanwhile.
+      return false
+    }
+  }).length
 }
