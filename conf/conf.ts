@@ -3,10 +3,8 @@
 // that.
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, type Shape, type Static, withDefaults } from '@fourfold/storage-node/protocol'
 import { getStaticTOMLValue, ParseError, parseTOML } from 'toml-eslint-parser'
-import type { Static, TSchema } from 'typebox'
-import { Value } from 'typebox/value'
 import { linesOf } from './lines.ts'
 import { complaintsOf, resolvePaths, setKey, type Table } from './rules.ts'
 
@@ -23,7 +21,7 @@ export interface Override {
   from: string
 }
 
-export interface ConfOptions<T extends TSchema> {
+export interface ConfOptions<T extends Shape> {
   file: string
   schema: T
   overrides?: readonly Override[]
@@ -35,7 +33,7 @@ export interface ConfOptions<T extends TSchema> {
  * folder.
  * @throws DfsError CONF_INVALID: `conf/dfs.conf, line 12: limits.connections must be ...`
  */
-export function loadConf<T extends TSchema>(options: ConfOptions<T>): Static<T> {
+export function loadConf<T extends Shape>(options: ConfOptions<T>): Static<T> {
   const { file, schema, overrides = [] } = options
   const { table, lines } = parse(file)
   for (const { key, value } of overrides) setKey(table, key, value)
@@ -45,7 +43,7 @@ export function loadConf<T extends TSchema>(options: ConfOptions<T>): Static<T> 
     `${file}, line ${lines.get(key) ?? 1}`
   const [complaint] = complaintsOf(schema, table)
   if (complaint !== undefined) throw invalid(`${placeOf(complaint.key)}: ${complaint.sentence}`)
-  const conf = Value.Default(schema, table) as Static<T>
+  const conf = withDefaults(schema, table) as Static<T>
   resolvePaths(conf as Table, dirname(resolve(file)))
   return conf
 }

@@ -1,7 +1,6 @@
 // What conf/dfc.conf may say to the gateway and to the terminal client. Meanings, units and
 // defaults are told in the example file.
-import { DEFAULT_ROUNDS, NODE_COUNT } from '@fourfold/storage-node/protocol'
-import { type Static, Type } from 'typebox'
+import { DEFAULT_ROUNDS, NODE_COUNT, type Static, Type } from '@fourfold/storage-node/protocol'
 import { address, count, flag, hours, rounds, table, text, timeoutMs } from './kinds.ts'
 
 export type DfcConf = Static<typeof dfcConfSchema>

@@ -1,7 +1,6 @@
 // What conf/dfs.conf may say to a storage node. Meanings, units and defaults are told in the
 // example file.
-import { DEFAULT_ROUNDS, NODE_COUNT } from '@fourfold/storage-node/protocol'
-import { type Static, Type } from 'typebox'
+import { DEFAULT_ROUNDS, NODE_COUNT, type Static, Type } from '@fourfold/storage-node/protocol'
 import { address, count, hours, rounds, sizeBytes, table, text, timeoutMs } from './kinds.ts'
 
 export type DfsConf = Static<typeof dfsConfSchema>

@@ -1,14 +1,13 @@
 // The kinds of values that both conf files have: durations, counts, addresses. Each refuses what
 // would break a timer or a socket later.
-import { MAX_ROUNDS, MIN_ROUNDS } from '@fourfold/storage-node/protocol'
-import { type TProperties, Type } from 'typebox'
+import { MAX_ROUNDS, MIN_ROUNDS, type Properties, Type } from '@fourfold/storage-node/protocol'
 
 /** setTimeout takes no more (24.8 days). */
 const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_HOURS = 24 * 366
 
 /** A table that may be left out: its keys then have their defaults. */
-export function table<P extends TProperties>(properties: P) {
+export function table<P extends Properties>(properties: P) {
   return Type.Object(properties, { default: {}, additionalProperties: false })
 }
 

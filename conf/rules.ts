@@ -1,8 +1,7 @@
 // What a conf table may hold: unknown keys, wrong values and relative paths. Speaks in whole
 // sentences; never repeats a value, since it may be a password.
 import { resolve } from 'node:path'
-import type { TSchema } from 'typebox'
-import { Value } from 'typebox/value'
+import { type Shape, withDefaults } from '@fourfold/storage-node/protocol'
 
 export type Table = Record<string, unknown>
 
@@ -12,31 +11,15 @@ export interface Complaint {
   sentence: string
 }
 
-/** The parts of a JSON schema that conf schemas use. */
-interface Shape {
-  type?: string
-  properties?: Record<string, Shape>
-  items?: Shape
-  /** What the value must be, for people; where absent it is made from the limits. */
-  description?: string
-  minimum?: number
-  maximum?: number
-  exclusiveMinimum?: number
-  enum?: unknown[]
-}
-
-/** All that is wrong with `table`: unknown keys first, then wrong values. */
-export function complaintsOf(schema: TSchema, table: Table): Complaint[] {
-  const unknown = unknownKeys(schema as Shape, table, [])
+/** What is wrong with `table`: unknown keys, or else the first wrong value. */
+export function complaintsOf(schema: Shape, table: Table): Complaint[] {
+  const unknown = unknownKeys(schema, table, [])
   if (unknown.length > 0) return unknown
-  const filled = Value.Default(schema, structuredClone(table))
-  return Value.Errors(schema, filled).map((error) => {
-    const path = error.instancePath.split('/').slice(1)
-    const key = path.join('.')
-    const requirement =
-      error.keyword === '~refine' ? error.message : requirementOf(shapeAt(schema as Shape, path))
-    return { key, sentence: `${key} must be ${requirement}.` }
-  })
+  const fault = schema.faultOf(withDefaults(schema, table))
+  if (fault === undefined) return []
+  const key = fault.path.join('.')
+  const requirement = fault.isRule ? fault.message : requirementOf(shapeAt(schema, fault.path))
+  return [{ key, sentence: `${key} must be ${requirement}.` }]
 }
 
 function unknownKeys(shape: Shape, table: Table, path: string[]): Complaint[] {

@@ -2,11 +2,9 @@
 //   format.json  catalog.sqlite(-wal)  parts/00..ff/  staging/
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
-import { Type } from 'typebox'
-import { Value } from 'typebox/value'
 import { type Catalog, FORMAT, openCatalog } from './catalog.ts'
 import { syncFolder, toDiskError, writeFileDurably } from './durable.ts'
-import { DfsError, NODE_COUNT } from './protocol/index.ts'
+import { DfsError, fits, NODE_COUNT, Type } from './protocol/index.ts'
 
 const FORMAT_FILE = 'format.json'
 /** What a creation that was cut short may have left, and what a freshly mounted disk holds. */
@@ -79,7 +77,7 @@ function inspect(path: string, node: number): Pick<Folder, 'epoch' | 'createdMs'
 function readFormat(path: string) {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    return Value.Check(Format, value) ? value : undefined
+    return fits(Format, value) ? value : undefined
   } catch {
     return undefined
   }

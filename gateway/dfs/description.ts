@@ -11,8 +11,9 @@ import {
   MAX_ROWS,
   MAX_TYPE_BYTES,
   ROW_BYTES,
+  type Static,
+  Type,
 } from '@fourfold/storage-node/protocol'
-import { type Static, Type } from 'typebox'
 import { openBytes, sealBytes } from './keys.ts'
 
 const FORMAT = 1

@@ -11,8 +11,9 @@ import {
   MAX_TYPE_BYTES,
   NODE_COUNT,
   ROW_BYTES,
+  type Static,
+  Type,
 } from '@fourfold/storage-node/protocol'
-import { type Static, Type } from 'typebox'
 import { bytesOf, MAX_ATTEMPTS } from './description.ts'
 import { openBytes, sealBytes } from './keys.ts'
 import { MD5_STATE_BYTES } from './row-digest.ts'

@@ -1,7 +1,5 @@
 // Every message of the protocol: the fields of its header, checked by the same schema on both
 // sides. The README beside this file is the specification; this table is what runs.
-import { type Static, type TSchema, Type } from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
 import { DfsError } from './errors.ts'
 import {
   MAX_CHANGES,
@@ -15,6 +13,7 @@ import {
   NODE_COUNT,
 } from './limits.ts'
 import { KEY_BYTES, SALT_BYTES } from './scram.ts'
+import { type Properties, type Shape, type Static, Type } from './shapes.ts'
 import { VERSION_BYTES } from './version.ts'
 
 export const FILE_ID_BYTES = 16
@@ -333,24 +332,18 @@ export function checkResponse<O extends Op>(op: O, header: Record<string, unknow
 }
 
 /** @throws DfsError BAD_MESSAGE naming the field */
-export function checkMessage<T extends TSchema>(
-  schema: T,
-  value: unknown,
-  what: string,
-): Static<T> {
-  const validator = validatorOf(schema)
-  if (validator.Check(value)) return value as Static<T>
-  const [error] = validator.Errors(value)
-  const where = error?.instancePath.slice(1) || 'a field'
-  const message = `In ${what}, ${where}: ${error?.message ?? 'is not as the protocol says'}.`
-  throw new DfsError('BAD_MESSAGE', message)
+export function checkMessage<S extends Shape>(shape: S, value: unknown, what: string): Static<S> {
+  const fault = shape.faultOf(value)
+  if (fault === undefined) return value as Static<S>
+  const where = fault.path.join('/') || 'all of it'
+  throw new DfsError('BAD_MESSAGE', `In ${what}, ${where}: ${fault.message}.`)
 }
 
-function message<P extends Parameters<typeof Type.Object>[0]>(properties: P) {
+function message<P extends Properties>(properties: P) {
   return Type.Object(properties, { additionalProperties: false })
 }
 
-function command<Q extends Parameters<typeof Type.Object>[0], R extends TSchema>(
+function command<Q extends Properties, R extends Shape>(
   audience: Audience,
   request: Q,
   response: R,
@@ -365,16 +358,4 @@ function bytes(least: number, most = least) {
     (value) => value instanceof Uint8Array && value.byteLength >= least && value.byteLength <= most,
     () => `must be a byte string of ${least === most ? least : `${least} to ${most}`} bytes`,
   )
-}
-
-const validators = new WeakMap<TSchema, Validator>()
-
-/** Schemas are compiled at their first use: a process that sends few commands starts sooner. */
-function validatorOf(schema: TSchema): Validator {
-  let validator = validators.get(schema)
-  if (validator === undefined) {
-    validator = Compile(schema)
-    validators.set(schema, validator)
-  }
-  return validator
 }

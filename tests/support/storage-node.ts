@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DfsConf, dfsConfSchema } from '@fourfold/conf'
-import { Value } from 'typebox/value'
+import { withDefaults } from '@fourfold/storage-node/protocol'
 import { createLog } from '../../storage-node/log.ts'
 import { createNode } from '../../storage-node/node.ts'
 import { type RunningProcess, startProcess } from './process.ts'
@@ -38,7 +38,7 @@ export interface TestNodeOptions {
 
 /** The settings of conf/dfs.conf's defaults, with what the test needs otherwise. */
 export function testConf(options: TestNodeOptions = {}): DfsConf {
-  const conf = Value.Default(dfsConfSchema, {}) as DfsConf
+  const conf = withDefaults(dfsConfSchema, {}) as DfsConf
   conf.disk.reserve_bytes = 0
   for (const table of ['limits', 'staging', 'disk'] as const) {
     Object.assign(conf[table], options[table])
