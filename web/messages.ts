@@ -17,6 +17,8 @@ const PARTIAL_TITLE = 'Not all files were uploaded'
 export const titles: Sentences = {
   NODES_UNAVAILABLE: 'Too few nodes are answering',
   PARTS_UNAVAILABLE: 'This file cannot be opened now',
+  NAME_EXISTS: 'That name is taken',
+  PASSWORD_WRONG: 'That is not your password',
   FILE_NOT_FOUND: 'There is no such file',
   NAME_INVALID: 'That name cannot be used',
   NO_SPACE: 'Not enough room',
@@ -47,6 +49,7 @@ export const taskTitles: Readonly<Record<PageTask['kind'], Sentences>> = {
     IDLE_TIMEOUT: nothingUploaded,
   },
   delete: { NODES_UNAVAILABLE: 'Nothing was deleted' },
+  rename: { NODES_UNAVAILABLE: 'Nothing was renamed' },
 }
 
 /** Instead of hints that speak to programs. */

@@ -30,14 +30,21 @@ export type Theme = 'light' | 'dark'
 export type PageNotice =
   | { kind: 'stored'; fileCount: number; sizeBytes: number }
   | { kind: 'deleted'; name: string }
+  | { kind: 'renamed'; name: string; to: string }
+  | { kind: 'password' }
   | { kind: 'bad'; text: string }
 
 /** What a form was to do. */
-export type PageTask = { kind: 'upload'; folder: string } | { kind: 'delete'; name: string }
+export type PageTask =
+  | { kind: 'upload'; folder: string }
+  | { kind: 'delete'; name: string }
+  | { kind: 'rename'; name: string }
 
 /**
  * Common to all pages. Paths begin with `base` (no slash at its end; empty where served at the
- * root).
+ * root), which is the path of `gateway.public_url` in conf/dfc.conf. Scripts find it in the
+ * document, `<html data-base="">`: every address that they ask is `${base}/` and the rest, so that
+ * the page works below any path of a reverse proxy.
  */
 interface PageFrame {
   base: string
@@ -71,6 +78,16 @@ export type Page = PageFrame &
         origin: string
       }
     | { kind: 'delete'; file: PageFile }
+    | {
+        kind: 'rename'
+        /** Of a file, or of a folder with `/` at its end. */
+        name: string
+        /** What the field holds at first. */
+        to: string
+        /** The name in it is taken: offers to replace that. */
+        isTaken: boolean
+      }
+    | { kind: 'account' }
     | {
         kind: 'message'
         /** Of HTTP. */

@@ -7,6 +7,12 @@
 //   GET  {base}/files/{name}      a file; its name's segments are percent-encoded one by one
 //   POST {base}/files             upload; multipart, field `file`, any number; query: folder
 //   GET  {base}/delete?name=      asks whether to delete
+//   GET  {base}/rename?name=      asks for another name; one that ends in / is a folder's
+//   POST {base}/rename?name=      renames; form fields: to, replace
+//   POST {base}/zip               an archive; form field `paths`, any number: as in addresses, a
+//                                 folder with / at its end
+//   GET  {base}/account           the user's own account
+//   POST {base}/account/password  form fields: current, next, again
 //   POST {base}/delete?name=      deletes; no fields, since a form would rewrite newlines in a name
 
 /** What the listing shows; what equals the default stays out of the address. */
@@ -40,7 +46,12 @@ export function listingPath(base: string, query: ListingQuery = {}): string {
  * once).
  */
 export function filePath(base: string, name: string): string {
-  return `${base}/files/${name.split('/').map(encodeText).join('/')}`
+  return `${base}/files/${namePath(name)}`
+}
+
+/** A name as it stands in addresses, and where a form would change what it holds. */
+export function namePath(name: string): string {
+  return name.split('/').map(encodeText).join('/')
 }
 
 export function uploadPath(base: string, folder: string): string {
@@ -49,6 +60,22 @@ export function uploadPath(base: string, folder: string): string {
 
 export function deletePath(base: string, name: string): string {
   return `${base}/delete${queryString([['name', name]])}`
+}
+
+export function renamePath(base: string, name: string): string {
+  return `${base}/rename${queryString([['name', name]])}`
+}
+
+export function zipPath(base: string): string {
+  return `${base}/zip`
+}
+
+export function accountPath(base: string): string {
+  return `${base}/account`
+}
+
+export function passwordPath(base: string): string {
+  return `${base}/account/password`
 }
 
 export function sessionPath(base: string): string {

@@ -74,6 +74,10 @@ function pageTitle(page: Page): string {
       return page.folder === '' ? 'All files' : visibleName(page.folder.slice(0, -1))
     case 'delete':
       return `Delete ${visibleName(page.file.name)}?`
+    case 'rename':
+      return `Rename ${visibleName(page.name)}`
+    case 'account':
+      return 'Change password'
     case 'message':
       return messageTitle(page)
   }

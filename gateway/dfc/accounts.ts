@@ -3,7 +3,7 @@ import { foldUsername } from '@fourfold/storage-node/protocol'
 import { findCredentials, mergeSources } from './credentials.ts'
 import { type Command, credentialsOf } from './grammar.ts'
 import { askLine, askNewPassword, askSecret, generatePassword } from './questions.ts'
-import { type Session, untilAborted } from './session.ts'
+import { ADDRESS, type Session, untilAborted } from './session.ts'
 import { say } from './terminal.ts'
 import { countText, usageError } from './voice.ts'
 
@@ -95,7 +95,10 @@ async function change(
 ): Promise<void> {
   const newPassword = session.terminal.env.DFC_NEW_PASSWORD || (await askNew(session, user, signal))
   const store = await session.store(signal)
-  const changing = store.accounts.changePassword({ user, oldPassword, newPassword })
+  const changing = store.accounts.changePassword({
+    ...{ user, oldPassword, newPassword },
+    address: ADDRESS,
+  })
   await untilAborted(changing, signal)
   await say(session.terminal.stdout, `The password of ${foldUsername(user)} is changed.`)
   // The keys in memory are the old password's.

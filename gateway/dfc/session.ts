@@ -8,7 +8,7 @@ import { type Credentials, findCredentials } from './credentials.ts'
 import { aborted, type Terminal } from './terminal.ts'
 
 /** What slows down wrong passwords by address: all of this machine's tries count as one. */
-const ADDRESS = 'local'
+export const ADDRESS = 'local'
 
 export interface SessionOptions {
   conf: DfcConf

@@ -1,7 +1,7 @@
 // Making, changing and removing accounts: the same record on all four nodes, or on none.
 // Each change is prepared on all nodes and then committed on all; repeating a change that was cut
 // off finishes it.
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   type AccountRecord,
   DfsError,
@@ -12,7 +12,14 @@ import {
 } from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import type { Actor } from './connection.ts'
+import { createIdentity } from './identity.ts'
 import { newUserKey, unwrapUserKey, wrapUserKey } from './keys.ts'
+import {
+  changeAfter,
+  changePassword,
+  type NewRecord,
+  type RecordedUser,
+} from './password-change.ts'
 import type { SignIn } from './sign-in.ts'
 import type { Accounts } from './store.ts'
 
@@ -39,34 +46,33 @@ export function createAccounts(options: AccountsOptions): Accounts {
     return { by: 'cluster', key, ...(user !== undefined && { user }) }
   }
 
-  /** The record, the same for all nodes. */
-  async function recordFor(account: {
-    user: string
-    password: string
-    userKey: Uint8Array
-    change: number
-  }): Promise<AccountRecord> {
-    const { user, password, userKey, change } = account
+  /** The record, the same for all nodes, and who the user is under it. */
+  async function recordFor({ user, password, userKey, change }: NewRecord): Promise<RecordedUser> {
     const salt = randomBytes(SALT_BYTES)
     const { clientKeys, wrappingKey } = await signIn.derive(password, salt, rounds)
     const wrappedKey = wrapUserKey(wrappingKey, user, userKey)
     const storedKeys = clientKeys.map((key) => storedKey(key))
-    return { user, change, salt, rounds, storedKeys, wrappedKey }
+    const account = { user, change, salt, rounds, storedKeys, wrappedKey }
+    return { account, identity: createIdentity({ user, clientKeys, userKey }) }
   }
 
-  async function replaceRecord(account: AccountRecord, as: Actor): Promise<void> {
+  async function replaceRecord(
+    account: AccountRecord,
+    as: Actor,
+    nodes: readonly number[] = ALL_NODES,
+  ): Promise<void> {
     const { change } = account
-    const prepared = await cluster.callEach(ALL_NODES, () => ({
+    const prepared = await cluster.callEach(nodes, () => ({
       op: 'account-prepare',
       fields: { account },
       as,
     }))
     const failure = prepared.find(({ error }) => error !== undefined)?.error
     if (failure !== undefined) {
-      await cluster.callEach(ALL_NODES, () => ({ op: 'account-abort', fields: { change }, as }))
+      await cluster.callEach(nodes, () => ({ op: 'account-abort', fields: { change }, as }))
       throw failure
     }
-    const committed = await cluster.callEach(ALL_NODES, () => ({
+    const committed = await cluster.callEach(nodes, () => ({
       op: 'account-commit',
       fields: { change },
       as,
@@ -136,25 +142,15 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const partial = existing.find((record) => record !== undefined)
       const userKey = partial === undefined ? newUserKey() : await keyOfPartial(partial, password)
       const change = changeAfter(existing.map((record) => record?.change ?? 0))
-      await replaceRecord(await recordFor({ user, password, userKey, change }), as)
+      const { account } = await recordFor({ user, password, userKey, change })
+      await replaceRecord(account, as)
     },
 
-    async changePassword({ user: name, oldPassword, newPassword }) {
-      checkPassword(newPassword)
+    async changePassword(change) {
+      checkPassword(change.newPassword)
       requireAllUp(cluster)
-      const identity = await signIn.signIn({ user: name, password: oldPassword, address: 'local' })
-      const { user } = identity
-      const as = { by: 'user', identity } as const
-      const outcomes = await cluster.callEach(ALL_NODES, () => ({ op: 'account', fields: {}, as }))
-      const failure = outcomes.find(({ error }) => error !== undefined)?.error
-      if (failure !== undefined) throw failure
-      const change = changeAfter(outcomes.map(({ value }) => value!.header.account.change))
-      const userKey = identity.userKey.export()
-      try {
-        await replaceRecord(await recordFor({ user, password: newPassword, userKey, change }), as)
-      } finally {
-        signIn.forget(user)
-      }
+      const context = { cluster, signIn, recordFor, replaceRecord }
+      return changePassword(context, { ...change, user: foldUsername(change.user) })
     },
 
     async remove(name) {
@@ -182,14 +178,6 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return [...new Set(lists.flat())].sort()
     },
   }
-}
-
-/**
- * A number greater than all `changes`. Two changes at once must not get the same one, or the end of
- * the first would undo the second on some nodes: so it is made of the time and chance.
- */
-function changeAfter(changes: readonly number[]): number {
-  return Math.max(Math.max(...changes) + 1, Date.now() * 1000 + randomInt(1000))
 }
 
 /** Accounts change on all nodes or on none, full disks or not. */

@@ -68,6 +68,7 @@ export function createStore(options: StoreOptions): Store {
   return {
     ready: (timeoutMs = limits.connect_timeout_ms) => cluster.ready(timeoutMs),
     signIn: (request) => signIn.signIn(request),
+    confirm: (identity) => signIn.confirm(identity),
     nodes: () => status.states(),
     nodesWithDisk: () => status.fresh(),
     onNodesChange: (listener) => cluster.onChange(() => listener(status.states())),

@@ -4,6 +4,7 @@
 // a core.
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import {
+  type AccountRecord,
   clientKey,
   DfsError,
   foldUsername,
@@ -47,6 +48,22 @@ export interface DerivedKeys {
   wrappingKey: Buffer
 }
 
+/** Nodes that derive with the same salt and rounds. */
+interface Salting {
+  salt: Uint8Array
+  rounds: number
+  nodes: number[]
+}
+
+/** A user whose password some nodes hold for right. */
+export interface Proven {
+  identity: Identity
+  /** What one of them keeps. */
+  account: AccountRecord
+  /** Nodes of the same salt. */
+  nodes: number[]
+}
+
 export type SignIn = ReturnType<typeof createSignIn>
 
 /** Sign-in against `cluster`, with its memory of identities and its limits. */
@@ -80,18 +97,17 @@ export function createSignIn(options: SignInOptions) {
   }
 
   /**
-   * What the nodes say of a user's salt. Where they differ (a node was emptied, a change of
-   * password is under way) the answer of most nodes is taken.
+   * What `nodes` say of a user's salt; what most of them say comes first. They differ where one was
+   * emptied, or a change of password is under way or was cut off.
+   * @throws DfsError NODES_UNAVAILABLE, AUTH_FAILED where a node is not to be believed
    */
-  async function saltOf(
-    user: string,
-  ): Promise<{ salt: Uint8Array; rounds: number; nodes: number[] }> {
-    const outcomes = await cluster.callEach(cluster.live(), () => ({
+  async function saltsOf(user: string, nodes: readonly number[]): Promise<Salting[]> {
+    const outcomes = await cluster.callEach(nodes, () => ({
       op: 'salt',
       fields: { user },
       as: { by: 'anyone' },
     }))
-    const groups = new Map<string, { salt: Uint8Array; rounds: number; nodes: number[] }>()
+    const groups = new Map<string, Salting>()
     for (const { node, value } of outcomes) {
       if (value === undefined) continue
       const { salt, rounds } = value.header
@@ -100,26 +116,28 @@ export function createSignIn(options: SignInOptions) {
       group.nodes.push(node)
       groups.set(key, group)
     }
-    const [most] = [...groups.values()].sort((a, b) => b.nodes.length - a.nodes.length)
-    if (most === undefined) throw noNodes(cluster)
-    if (most.rounds < options.minRounds || most.rounds > MAX_ROUNDS) {
-      const message = `A node asks for ${most.rounds} PBKDF2 rounds, which is not believed.`
+    if (groups.size === 0) throw noNodes(cluster)
+    const sorted = [...groups.values()].sort((a, b) => b.nodes.length - a.nodes.length)
+    for (const { rounds } of sorted) {
+      if (rounds >= options.minRounds && rounds <= MAX_ROUNDS) continue
+      const message = `A node asks for ${rounds} PBKDF2 rounds, which is not believed.`
       throw new DfsError('AUTH_FAILED', message)
     }
-    return most
+    return sorted
   }
 
-  async function prove(user: string, password: string): Promise<Identity> {
-    const { salt, rounds, nodes } = await saltOf(user)
+  /** Who the user is to nodes of one salt. @throws DfsError AUTH_FAILED, AUTH_THROTTLED */
+  async function proveTo(user: string, password: string, salting: Salting): Promise<Proven> {
+    const { salt, rounds, nodes } = salting
     const { clientKeys, wrappingKey } = await derive(password, salt, rounds)
     const candidate = createIdentity({ user, clientKeys, userKey: randomBytes(32) })
     let failure: DfsError | undefined
     for (const node of nodes) {
       try {
         const as = { by: 'user', identity: candidate } as const
-        const { header } = await cluster.call(node, { op: 'account', fields: {}, as })
-        const userKey = unwrapUserKey(wrappingKey, user, header.account.wrappedKey)
-        return createIdentity({ user, clientKeys, userKey })
+        const { account } = (await cluster.call(node, { op: 'account', fields: {}, as })).header
+        const userKey = unwrapUserKey(wrappingKey, user, account.wrappedKey)
+        return { identity: createIdentity({ user, clientKeys, userKey }), account, nodes }
       } catch (error) {
         failure = error as DfsError
         if (failure.code === 'AUTH_FAILED') throw new DfsError('AUTH_FAILED', WRONG)
@@ -129,9 +147,34 @@ export function createSignIn(options: SignInOptions) {
     throw failure ?? noNodes(cluster)
   }
 
+  /**
+   * As `proveTo`, to any of `among`: nodes of the salt that most have, then of the next one, so
+   * that both passwords hold while a change is not on all nodes.
+   */
+  async function prove(
+    user: string,
+    password: string,
+    among: readonly number[] = cluster.live(),
+  ): Promise<Proven> {
+    const [most, next] = await saltsOf(user, among)
+    try {
+      return await proveTo(user, password, most!)
+    } catch (error) {
+      const isWrong = error instanceof DfsError && error.code === 'AUTH_FAILED'
+      if (!isWrong || next === undefined) throw error
+      return await proveTo(user, password, next)
+    }
+  }
+
+  /** A try that is slowed down after failures of the same user from the same address. */
+  function throttled<T>(user: string, address: string, attempt: () => Promise<T>): Promise<T> {
+    return throttle.run(`${user}\0${address}`, attempt)
+  }
+
   return {
     derive,
-    saltOf,
+    prove,
+    throttled,
 
     /** @throws DfsError AUTH_FAILED, AUTH_THROTTLED, NODES_UNAVAILABLE, BUSY */
     async signIn({ user, password, address }: Credentials): Promise<Identity> {
@@ -143,7 +186,9 @@ export function createSignIn(options: SignInOptions) {
       if (known !== undefined) return known
       const waiting = underWay.get(key)
       if (waiting !== undefined) return waiting
-      const attempt = throttle.run(`${folded}\0${address}`, () => prove(folded, password))
+      const attempt = throttled(folded, address, async () => {
+        return (await prove(folded, password)).identity
+      })
       underWay.set(key, attempt)
       try {
         const identity = await attempt
@@ -151,6 +196,23 @@ export function createSignIn(options: SignInOptions) {
         return identity
       } finally {
         underWay.delete(key)
+      }
+    },
+
+    /**
+     * Asks the nodes, the first one that answers, whether an identity still holds. Where none
+     * answers there is nothing that it would open.
+     * @throws DfsError AUTH_FAILED
+     */
+    async confirm(identity: Identity): Promise<void> {
+      const as = { by: 'user', identity } as const
+      for (const node of cluster.live()) {
+        try {
+          await cluster.call(node, { op: 'account', fields: {}, as })
+          return
+        } catch (error) {
+          if ((error as DfsError).code === 'AUTH_FAILED') throw error
+        }
       }
     },
 

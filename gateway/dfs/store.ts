@@ -224,6 +224,8 @@ export interface Store {
   /** @throws AUTH_FAILED, AUTH_THROTTLED, NODES_UNAVAILABLE, BUSY */
   signIn(request: { user: string; password: string; address: string }): Promise<Identity>
   /** The nodes, with the figures that they told last, while these are fresh. */
+  /** Asks a node whether the identity still holds. @throws AUTH_FAILED */
+  confirm(identity: Identity): Promise<void>
   nodes(): NodeState[]
   /** `nodes()` with figures asked for now: disk, repair, scrub. They need the cluster key. */
   nodesWithDisk(): Promise<NodeState[]>
@@ -281,8 +283,20 @@ export interface Accounts {
    * @throws ACCOUNT_EXISTS, FORBIDDEN, USERNAME_INVALID, PASSWORD_INVALID
    */
   add(account: { user: string; password: string }): Promise<void>
-  /** Rewraps the user key; needs the old password, without which nothing opens the files. */
-  changePassword(change: { user: string; oldPassword: string; newPassword: string }): Promise<void>
+  /**
+   * Rewraps the user key; needs the old password, without which nothing opens the files. Repeating
+   * a change that was cut off finishes it. Answers who the user is from now on; sign-ins with the
+   * old password no longer hold.
+   * @throws AUTH_FAILED (the old password), AUTH_THROTTLED, PASSWORD_INVALID, NODES_UNAVAILABLE,
+   *   BUSY, OUTCOME_UNKNOWN
+   */
+  changePassword(change: {
+    user: string
+    oldPassword: string
+    newPassword: string
+    /** Where the try comes from: what is slowed down after a failure. */
+    address: string
+  }): Promise<Identity>
   /** Removes the account and everything it owns from all four nodes. @throws ACCOUNT_UNKNOWN */
   remove(user: string): Promise<void>
   list(): Promise<string[]>

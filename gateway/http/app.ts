@@ -17,6 +17,7 @@ import fastify, {
   type RawServerDefault,
 } from 'fastify'
 import type { Store } from '../dfs/store.ts'
+import { accountRoutes } from './account.ts'
 import { createIdentify, createRequireUser } from './auth.ts'
 import { fileRoutes } from './files.ts'
 import { metricsRoute } from './metrics.ts'
@@ -25,6 +26,7 @@ import { openApi } from './open-api.ts'
 import type { PageBundle } from './page-bundle.ts'
 import { pageRoutes } from './pages.ts'
 import { answerFailure, answerFailures } from './problem.ts'
+import { renameRoutes } from './rename-form.ts'
 import { PAGE_POLICY } from './security.ts'
 import { answerBadBytes, createHttpServer, sendContinue } from './server.ts'
 import { sessionRoutes } from './session.ts'
@@ -110,6 +112,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   )
   await app.register(async (scope: App) => zipRoute(scope, { store, stallTimeoutMs, requireUser }))
   await app.register(async (scope: App) => nodeRoutes(scope, { store, requireUser }))
+  await app.register(async (scope: App) => accountRoutes(scope, { store, views, requireUser }))
+  await app.register(async (scope: App) =>
+    renameRoutes(scope, { store, views, pages, requireUser }),
+  )
   await app.register(async (scope: App) =>
     pageRoutes(scope, { ...auth, views, pages, identify, requireUser }),
   )

@@ -25,10 +25,16 @@ export interface NodeOptions {
 }
 
 export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions): Promise<void> {
+  /** Nothing here asks a node with the user's proof: a cookie may hold an old password's. */
+  const confirmUser = async (request: FastifyRequest) => {
+    await requireUser(request)
+    if (request.signedIn?.by === 'cookie') await store.confirm(identityOf(request))
+  }
+
   app.get(
     '/nodes',
     {
-      onRequest: requireUser,
+      onRequest: confirmUser,
       schema: {
         summary: 'State of the four nodes.',
         response: { 200: nodesSchema, ...problemResponses },
@@ -45,7 +51,7 @@ export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions):
   app.get(
     '/events',
     {
-      onRequest: requireUser,
+      onRequest: confirmUser,
       // A HEAD would wait for an end that never comes.
       exposeHeadRoute: false,
       schema: {

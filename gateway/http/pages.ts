@@ -83,7 +83,7 @@ export async function pageRoutes(app: App, options: PageOptions): Promise<void> 
     async (request, reply) => {
       const { name } = request.query
       await store.remove(identityOf(request), { name, signal: abortOnClose(reply.raw) })
-      request.session.set('notice', { kind: 'deleted', name: shorten(name) })
+      request.session.set('notice', { kind: 'deleted', name: shortName(name) })
       return views.sendToFolder(reply, pages.folderOf(name))
     },
   )
@@ -141,7 +141,8 @@ function takeNotice(request: FastifyRequest) {
   return { notice }
 }
 
-function shorten(name: string): string {
+/** For a notice: a name that fits into the cookie. */
+export function shortName(name: string): string {
   const characters = [...name]
   return characters.length <= MAX_NOTICE_CHARACTERS
     ? name

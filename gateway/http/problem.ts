@@ -105,6 +105,8 @@ function taskOf(request: FastifyRequest): PageTask | undefined {
   switch (request.routeOptions.url) {
     case '/files':
       return { kind: 'upload', folder: folderPrefix(query.get('folder') ?? '') }
+    case '/rename':
+      return { kind: 'rename', name: query.get('name') ?? '' }
     case '/delete':
       return { kind: 'delete', name: query.get('name') ?? '' }
     default:

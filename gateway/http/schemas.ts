@@ -139,6 +139,7 @@ const oneOrMore = (description: string) =>
 export const zipSchema = Type.Object({
   names: oneOrMore('Names of files.'),
   prefix: oneOrMore('Folders, with all that is in them.'),
+  paths: oneOrMore('The same percent-encoded, as in addresses; a folder ends in /.'),
 })
 
 export const uploadedSchema = Type.Object({ files: Type.Array(fileSchema) })
@@ -147,6 +148,13 @@ export const credentialsSchema = Type.Object({
   user: Type.String({ maxLength: 1024 }),
   password: Type.String({ maxLength: 4096 }),
   next: Type.Optional(Type.String({ maxLength: 8192, description: 'Forms: where to go then.' })),
+})
+
+/** What `POST /account/password` takes. */
+export const passwordSchema = Type.Object({
+  current: Type.String({ maxLength: 4096 }),
+  next: Type.String({ maxLength: 4096, description: '8 to 1024 bytes.' }),
+  again: Type.Optional(Type.String({ maxLength: 4096, description: 'Forms: `next` once more.' })),
 })
 
 /** RFC 9457, and our members. */

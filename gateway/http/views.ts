@@ -46,7 +46,8 @@ export function createViews(options: { store: Store; pages: PageBundle; base: st
 
 /** What the page's own switch chose; in a cookie, so that the page comes in the right colours. */
 function themeOf(request: FastifyRequest): { theme?: 'light' | 'dark' } {
-  const theme = request.cookies['fourfold-theme']
+  // An address that the router cannot decode is refused before any hook has read the cookies.
+  const theme = (request.cookies as FastifyRequest['cookies'] | undefined)?.['fourfold-theme']
   return theme === 'light' || theme === 'dark' ? { theme } : {}
 }
 

@@ -3,7 +3,7 @@
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { Identity } from '../dfs/identity.ts'
 import type { FileInfo, ListQuery, Store } from '../dfs/store.ts'
-import { folderPrefix } from './request-names.ts'
+import { folderPrefix, nameFromTarget } from './request-names.ts'
 
 /** Each costs a record in memory until the end, and its place in the directory. */
 export const MAX_ZIP_FILES = 10_000
@@ -22,9 +22,13 @@ export interface Selection {
 type Field = string | readonly string[] | undefined
 
 /** @throws DfsError BAD_REQUEST where nothing is selected, TOO_LARGE */
-export function selectionOf(body: { names?: Field; prefix?: Field }): Selection {
-  const names = [...new Set([body.names ?? []].flat())]
-  const prefixes = [...new Set([body.prefix ?? []].flat().map(folderPrefix))]
+export function selectionOf(body: { names?: Field; prefix?: Field; paths?: Field }): Selection {
+  const paths = [body.paths ?? []].flat().map((path) => nameFromTarget(path, ''))
+  const isFolder = (path: string) => path.endsWith('/')
+  const files = [body.names ?? [], paths.filter((path) => !isFolder(path))].flat(2)
+  const folders = [body.prefix ?? [], paths.filter(isFolder)].flat(2)
+  const names = [...new Set(files)]
+  const prefixes = [...new Set(folders.map(folderPrefix))]
   if (names.length + prefixes.length === 0) {
     throw new DfsError('BAD_REQUEST', 'No file is selected.')
   }

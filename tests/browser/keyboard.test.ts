@@ -125,8 +125,17 @@ describe('with the keyboard alone', { skip }, () => {
         stops.push(name)
       }
       assert.deepEqual(stops, [
-        ...['Skip to content', 'Fourfold', 'Search files', 'Search', 'Sign out', 'Show all files'],
-        ...['Name', 'Size', 'Modified', 'first.bin', 'Delete first.bin'],
+        ...[
+          'Skip to content',
+          'Fourfold',
+          'Search files',
+          'Search',
+          'alice',
+          'Sign out',
+          'Show all files',
+        ],
+        ...['Name', 'Size', 'Modified', 'Select first.bin', 'first.bin', 'Rename first.bin'],
+        ...['Delete first.bin', 'Download selected as zip'],
       ])
       await tabTo(visitor, 'Sign out', 'Shift+Tab')
     }

@@ -244,6 +244,7 @@ test('an account is made once, its password changes, and its files stay', async 
     user: 'carol',
     oldPassword: carol.password,
     newPassword: 'another one',
+    address: 'change',
   })
   await assert.rejects(store.signIn({ ...carol, address: 'change' }), { code: 'AUTH_FAILED' })
   const identity = await store.signIn({ user: 'carol', password: 'another one', address: 'again' })

@@ -60,6 +60,13 @@ const pages: Record<string, Page> = {
     hasNext: true,
     notice: { kind: 'deleted', name: EVIL },
   }),
+  'listing after a rename': listing({ notice: { kind: 'renamed', name: EVIL, to: EVIL } }),
+  rename: { ...frame, kind: 'rename', name: EVIL, to: EVIL, isTaken: false },
+  'rename to a name that is taken': {
+    ...{ ...frame, nodes: nodes('1111'), kind: 'rename', name: `${EVIL}/`, to: EVIL },
+    ...{ isTaken: true, notice: { kind: 'bad', text: EVIL } },
+  },
+  account: { ...frame, kind: 'account', notice: { kind: 'bad', text: EVIL } },
   'empty listing': listing({ files: [], total: { fileCount: 0, sizeBytes: 0 } }),
   search: listing({ files: [], search: EVIL }),
   'sign-in': {

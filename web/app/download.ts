@@ -1,6 +1,7 @@
 // Downloads that the browser itself writes to disk as they come: one file as it is, several as a
 // zip.
 import { formatCount } from '../format.ts'
+import { namePath } from '../paths.ts'
 import type { App } from './app.svelte.ts'
 
 /** @param keys names of files and prefixes of folders */
@@ -30,8 +31,9 @@ function sendForm(action: string, keys: readonly string[]): void {
   form.hidden = true
   for (const key of keys) {
     const field = document.createElement('input')
-    field.name = key.endsWith('/') ? 'prefix' : 'names'
-    field.value = key
+    // As in addresses: a form would turn a newline in a name into two characters.
+    field.name = 'paths'
+    field.value = namePath(key)
     form.append(field)
   }
   document.body.append(form)

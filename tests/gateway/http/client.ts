@@ -51,6 +51,37 @@ export async function call(url: string, options: CallOptions = {}): Promise<Repl
   }
 }
 
+/** What browsers accept where they ask for a page. */
+export const HTML = 'text/html,application/xhtml+xml,*/*;q=0.8'
+
+/**
+ * A browser without scripts: one cookie, the origin of `url`, and no Basic credentials. Paths are
+ * those of the site.
+ */
+export function formBrowser(url: string) {
+  const { origin } = new URL(url)
+  let cookie = ''
+  const send = async (path: string, options: CallOptions = {}): Promise<Reply> => {
+    const headers = { accept: HTML, origin, ...(cookie && { cookie }), ...options.headers }
+    const answer = await call(`${url}${path}`, { ...options, headers, authorization: null })
+    const set = String(answer.headers['set-cookie'] ?? '')
+    const value = /fourfold=([^;]*)/.exec(set)?.[1]
+    if (value !== undefined) cookie = value === '' ? '' : `fourfold=${value}`
+    return answer
+  }
+  const submit = (
+    path: string,
+    fields: Record<string, string> | [string, string][],
+    headers: Record<string, string> = {},
+  ) =>
+    send(path, {
+      method: 'POST',
+      body: new URLSearchParams(fields).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    })
+  return { send, submit, cookie: () => cookie }
+}
+
 export interface FormPart {
   field: string
   content: string | Buffer

@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
-import { call, FORM_TYPE, formBody, PASSWORD, type Reply, USER } from './client.ts'
-
-const HTML = 'text/html,application/xhtml+xml,*/*;q=0.8'
+import { call, FORM_TYPE, formBody, formBrowser, HTML, PASSWORD, USER } from './client.ts'
 
 let cluster: TestCluster
 let url: string
@@ -18,25 +16,7 @@ before(async () => {
 
 after(() => cluster[Symbol.asyncDispose]())
 
-/** A browser without scripts: one cookie, its own origin, and no Basic credentials. */
-function browser() {
-  let cookie = ''
-  const send = async (path: string, options: Parameters<typeof call>[1] = {}): Promise<Reply> => {
-    const headers = { accept: HTML, origin: url, ...(cookie && { cookie }), ...options.headers }
-    const answer = await call(`${url}${path}`, { ...options, headers, authorization: null })
-    const set = String(answer.headers['set-cookie'] ?? '')
-    const value = /fourfold=([^;]*)/.exec(set)?.[1]
-    if (value !== undefined) cookie = value === '' ? '' : `fourfold=${value}`
-    return answer
-  }
-  const submit = (path: string, fields: Record<string, string>, headers = {}) =>
-    send(path, {
-      method: 'POST',
-      body: new URLSearchParams(fields).toString(),
-      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-    })
-  return { send, submit, cookie: () => cookie }
-}
+const browser = () => formBrowser(url)
 
 async function signedIn() {
   const me = browser()
@@ -264,7 +244,12 @@ test('a changed password ends the sign-ins that were made with the old one', asy
   await me.submit('/session', { user: 'bob', password: 'old password', next: '/' })
   assert.equal((await me.send('/')).status, 200)
   const store = await cluster.store()
-  const change = { user: 'bob', oldPassword: 'old password', newPassword: 'new password' }
+  const change = {
+    user: 'bob',
+    oldPassword: 'old password',
+    newPassword: 'new password',
+    address: 'x',
+  }
   await store.accounts.changePassword(change)
   const answer = await me.send('/')
   assert.match(answer.text, /name="password"/)
@@ -336,6 +321,7 @@ test('the API describes itself: every route with a summary and its problems', as
   const { json } = await call(`${url}/openapi.json`, { authorization: null })
   assert.equal(json.openapi, '3.1.0')
   const expected = [
+    '/account/password',
     '/events',
     '/files',
     '/files/{name}',
@@ -343,6 +329,9 @@ test('the API describes itself: every route with a summary and its problems', as
     '/nodes',
     '/readyz',
     '/session',
+    '/uploads',
+    '/uploads/{id}',
+    '/zip',
   ]
   assert.deepEqual(Object.keys(json.paths).sort(), expected)
   for (const [path, methods] of Object.entries<Record<string, { summary: string }>>(json.paths)) {
