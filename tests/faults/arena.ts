@@ -11,17 +11,18 @@ import { type Relay, startRelay } from '../support/relay.ts'
 import { moveToSmallDisk, type SmallDisk } from '../support/small-disk.ts'
 import { nodeStatus, whenGatewaySees } from '../support/watching.ts'
 
-/** Short, so that a fault costs a walk seconds and not minutes. */
-const GATEWAY_CONF = [
+/** Short, so that a fault costs a walk seconds and not minutes; times `patience`. */
+const gatewayConf = (patience: number) => [
   'accounts.rounds = 4096',
-  'limits.connect_timeout_ms = 1000',
-  'limits.request_timeout_ms = 3000',
-  'limits.stall_timeout_ms = 2000',
+  `limits.connect_timeout_ms = ${1000 * patience}`,
+  `limits.request_timeout_ms = ${3000 * patience}`,
+  `limits.stall_timeout_ms = ${2000 * patience}`,
+  `limits.slow_ms = ${300 * patience}`,
   'limits.ping_every_ms = 200',
-  'limits.ping_timeout_ms = 1500',
+  `limits.ping_timeout_ms = ${1500 * patience}`,
 ]
 const DISK_BYTES = 192 * 1024 * 1024
-const REPAIR_LIMIT_MS = 30_000
+const REPAIR_LIMIT_MS = 60_000
 
 export const USERS = ['ann', 'ben', 'cleo'] as const
 export const ALL_NODES = [1, 2, 3, 4]
@@ -50,6 +51,8 @@ export interface Arena extends AsyncDisposable {
   whenSeen(numbers: readonly number[], gateway?: 0 | 1): Promise<void>
   /** Waits until no node knows of anything that it lacks. */
   whenRepaired(): Promise<void>
+  /** Waits until nothing is undecided and all nodes count the same files. */
+  whenSettled(): Promise<void>
   /** Files of unfinished uploads, by node. */
   staged(): string[]
   /** The last lines of every process. */
@@ -63,10 +66,12 @@ export interface ArenaOptions {
   graceMs?: number
   /** For the nodes' processes. */
   nodeEnv?: NodeJS.ProcessEnv
+  /** How much longer a node may take before it counts as silent; 1 in a quiet place. */
+  patience?: number
 }
 
 export async function startArena(options: ArenaOptions = {}): Promise<Arena> {
-  const { graceMs = 3000, nodeEnv = {} } = options
+  const { patience = 1, graceMs = 3000 * patience, nodeEnv = {} } = options
   const dfsConf = `settle.grace_ms = ${graceMs}\nrepair.look_every_ms = 200`
   const cluster = await startCluster({ dfsConf, nodeEnv })
   const relays: Relay[] = []
@@ -81,7 +86,7 @@ export async function startArena(options: ArenaOptions = {}): Promise<Arena> {
     for (const index of [0, 1]) {
       const own = await Promise.all(cluster.nodes.map((node) => startRelay(() => node.port)))
       relays.push(...own)
-      gateways.push(await startGateway(cluster, index, own))
+      gateways.push(await startGateway(cluster, index, { relays: own, patience }))
     }
     const arena = createArena({ cluster, gateways, relays, disk, smallDisk: options.smallDisk })
     await arena.whenSeen(ALL_NODES)
@@ -114,20 +119,14 @@ function createArena(parts: {
       const asked = gateway === undefined ? gateways : [gateways[gateway]!]
       for (const { url } of asked) await whenGatewaySees(url, numbers)
     },
-    async whenRepaired() {
-      const deadlineMs = performance.now() + REPAIR_LIMIT_MS
-      for (;;) {
-        const states = await Promise.all(ALL_NODES.map((node) => nodeStatus(cluster, node)))
-        const lacking = states.filter(({ repair }) => {
-          return !repair.isCurrent || repair.isRunning || repair.missingParts > 0
-        })
-        if (lacking.length === 0) return
-        if (performance.now() > deadlineMs) {
-          throw new Error(`not repaired: ${JSON.stringify(states.map(({ repair }) => repair))}`)
-        }
-        await wait(50)
-      }
-    },
+    whenRepaired: () =>
+      untilAll(cluster, 'repaired', ({ repair }) => {
+        return repair.isCurrent && !repair.isRunning && repair.missingParts === 0
+      }),
+    whenSettled: () =>
+      untilAll(cluster, 'settled', ({ undecided, files }, [first]) => {
+        return undecided === 0 && files === first!.files
+      }),
     staged: () =>
       cluster.nodes.flatMap(({ number, folder }) =>
         readdirSync(join(folder, 'staging')).map((name) => `DFS${number}: ${name}`),
@@ -143,14 +142,31 @@ function createArena(parts: {
   }
 }
 
+type Status = Awaited<ReturnType<typeof nodeStatus>>
+
+async function untilAll(
+  cluster: TestCluster,
+  what: string,
+  isReached: (status: Status, all: readonly Status[]) => boolean,
+): Promise<void> {
+  const deadlineMs = performance.now() + REPAIR_LIMIT_MS
+  for (;;) {
+    const states = await Promise.all(ALL_NODES.map((node) => nodeStatus(cluster, node)))
+    if (states.every((state) => isReached(state, states))) return
+    if (performance.now() > deadlineMs) throw new Error(`not ${what}: ${JSON.stringify(states)}`)
+    await wait(50)
+  }
+}
+
 async function startGateway(
   cluster: TestCluster,
   index: number,
-  relays: Relay[],
+  { relays, patience }: { relays: Relay[]; patience: number },
 ): Promise<TestGateway> {
   const confFile = join(cluster.folder, `gateway-${index}.conf`)
   const addresses = relays.map(({ port }) => `"127.0.0.1:${port}"`).join(', ')
-  const conf = [`nodes = [${addresses}]`, 'cluster_key_file = "cluster.key"', ...GATEWAY_CONF]
+  const nodes = `nodes = [${addresses}]`
+  const conf = [nodes, 'cluster_key_file = "cluster.key"', ...gatewayConf(patience)]
   await writeFile(confFile, conf.join('\n'))
   const gateway: TestGateway = {
     url: '',

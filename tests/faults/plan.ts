@@ -40,6 +40,8 @@ export type Trouble =
   | { kind: 'weather'; gateway: number; nodes: number[]; weather: Weather }
   | { kind: 'rot'; nodes: number[]; at: number }
   | { kind: 'full'; leftBytes: number }
+  /** Syncs of a node fail: all of them, or each third. */
+  | { kind: 'failing'; nodes: number[]; when: '1+' | '2+3' }
   | { kind: 'short'; nodes: number[]; sizeBytes: number }
 
 export interface Round {
@@ -149,8 +151,9 @@ function troubleOf(random: Random): Trouble {
   if (dice < 48) return { kind: 'wipe', nodes: [node] }
   if (dice < 58) return { kind: 'gateway', gateway, signal }
   if (dice < 82) return { kind: 'weather', gateway, nodes, weather: weatherOf(random) }
-  if (dice < 88) return { kind: 'rot', nodes: [ROTTEN], at: random() }
-  if (dice < 94) return { kind: 'full', leftBytes: oneOf([0, 4096, 65_536, ROW, 3 * ROW], random) }
+  if (dice < 86) return { kind: 'rot', nodes: [ROTTEN], at: random() }
+  if (dice < 92) return { kind: 'failing', nodes: [node], when: random() < 0.5 ? '1+' : '2+3' }
+  if (dice < 96) return { kind: 'full', leftBytes: oneOf([0, 4096, 65_536, ROW, 3 * ROW], random) }
   return { kind: 'short', nodes: [node], sizeBytes: oneOf([4096, 100_000, 300_000, ROW], random) }
 }
 

@@ -10,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { skipWithoutStrace, tamper } from '../support/strace.ts'
 import { type Arena, partFiles } from './arena.ts'
 import type { Trouble } from './plan.ts'
 
@@ -66,6 +67,14 @@ export async function begin(arena: Arena, trouble: Trouble): Promise<() => Promi
     case 'full':
       await arena.fillDisk(trouble.leftBytes)
       return () => arena.fillDisk(undefined)
+    case 'failing': {
+      if (skipWithoutStrace !== false) return async () => {}
+      const [node] = nodesOf(trouble.nodes)
+      const { pid } = node!.process.child
+      const calls = 'fsync,fdatasync'
+      const strace = await tamper({ pid: pid!, calls, what: 'error=EIO', when: trouble.when })
+      return async () => void (await strace[Symbol.asyncDispose]())
+    }
     case 'short':
       for (const node of trouble.nodes) arena.limitFileSize(node, trouble.sizeBytes)
       return async () => {

@@ -8,8 +8,6 @@ import { password, type TestGateway } from './arena.ts'
 import { ABSENT, type Model, type Value } from './model.ts'
 import type { Operation } from './plan.ts'
 
-/** The longest wait of the gateways of a walk is a prepare's; beyond this a request hangs. */
-const LIMIT_MS = 30_000
 const SLICES = 8
 
 /** What may go wrong now and be nobody's fault. */
@@ -27,6 +25,8 @@ export interface Visit {
   model: Model
   /** What was ever sent, by MD5. */
   contents: Map<Value, { content: string; sizeBytes: number }>
+  /** Beyond this a request hangs. */
+  limitMs: number
   excuse(gateway: number, startMs: number): Excuse
   count(what: string): void
 }
@@ -248,7 +248,7 @@ async function send(visit: Visit, operation: Operation, sending: Sending): Promi
   const { method, headers = {}, body, paceMs = 0 } = sending
   const { user, gateway } = operation
   const authorization = basic(user, password(user))
-  const signal = AbortSignal.timeout(LIMIT_MS)
+  const signal = AbortSignal.timeout(visit.limitMs)
   const startMs = performance.now()
   try {
     const answer = await request(`${visit.gateways[gateway]!.url}${pathOf(operation)}`, {

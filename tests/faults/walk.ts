@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { inParallel } from '../support/watching.ts'
 import { ALL_NODES, type Arena, startArena, USERS } from './arena.ts'
+import { audit } from './audit.ts'
 import { createModel } from './model.ts'
 import { planText, type Round, SMALL_DISK, type Trouble } from './plan.ts'
 import { begin } from './trouble.ts'
@@ -10,6 +11,8 @@ import { type Excuse, listing, perform, type Visit } from './visitor.ts'
 
 /** How long a write that nobody answered for may still take effect: a gateway's longest request. */
 const GRACE_MS = 4000
+/** The longest wait of the gateways is a prepare's; beyond this a request hangs. */
+const LIMIT_MS = 30_000
 /** What was on its way through a relay when its trouble ended arrives within this. */
 const SETTLE_MS = 300
 /** A node measures its disk once a second. */
@@ -24,16 +27,18 @@ export interface WalkOptions {
   say?: (line: string) => void
   /** How long a failed walk may be cut down. Default 0: not at all. */
   shrinkMs?: number
+  /** As of an arena: 1 on a quiet machine. */
+  patience?: number
 }
 
 /** @throws Error with the shortest plan known to fail, and the logs' last lines */
 export async function walk(rounds: readonly Round[], options: WalkOptions = {}): Promise<Counts> {
-  const { say = () => {}, shrinkMs = 0 } = options
-  const { counts, failure } = await attempt(rounds, say)
+  const { say = () => {}, shrinkMs = 0, patience = 1 } = options
+  const { counts, failure } = await attempt(rounds, { say, patience })
   if (failure === undefined) return counts
   const { error, logs, failedAt } = failure
   say(`round ${failedAt} failed: ${error.message}`)
-  const shortest = await shortened(rounds.slice(0, failedAt + 1), { shrinkMs, say })
+  const shortest = await shortened(rounds.slice(0, failedAt + 1), { shrinkMs, say, patience })
   const message = `${error.message}\n\nthe plan:\n${planText(shortest)}\n\nthe logs:\n${logs}`
   throw new Error(message, { cause: error })
 }
@@ -46,12 +51,12 @@ interface Failure {
 
 async function attempt(
   rounds: readonly Round[],
-  say: (line: string) => void,
+  { say, patience }: { say: (line: string) => void; patience: number },
 ): Promise<{ counts: Counts; failure?: Failure }> {
   const counts: Counts = new Map()
-  await using arena = await startArena({ smallDisk: SMALL_DISK })
+  await using arena = await startArena({ smallDisk: SMALL_DISK, patience })
   if (arena.smallDisk === undefined) say('no small disk here: full disks are left out')
-  const course = createCourse(arena, counts)
+  const course = createCourse(arena, { counts, patience })
   for (const [index, round] of rounds.entries()) {
     try {
       await course.run(round)
@@ -71,15 +76,16 @@ interface Period {
   endMs: number
 }
 
-function createCourse(arena: Arena, counts: Counts) {
+function createCourse(arena: Arena, { counts, patience }: { counts: Counts; patience: number }) {
   const { gateways, cluster } = arena
   const periods: Period[] = []
   const rotten = new Set<number>()
   const tolerated = new Set<string>()
   const visit: Visit = {
     gateways,
-    model: createModel(GRACE_MS),
+    model: createModel(GRACE_MS * patience),
     contents: new Map(),
+    limitMs: LIMIT_MS * patience,
     excuse,
     count: (what) => counts.set(what, (counts.get(what) ?? 0) + 1),
   }
@@ -194,7 +200,19 @@ function createCourse(arena: Arena, counts: Counts) {
     await arena.whenSeen(ALL_NODES)
     await readAll(0)
     await listAll(1)
-    if (arena.staged().length > 0) throw new Error(`left in staging: ${arena.staged().join(', ')}`)
+    await checkDisks()
+  }
+
+  /** What readers cannot see: that all disks hold the same, all of it, and nothing else. */
+  async function checkDisks(): Promise<void> {
+    await arena.whenSettled()
+    await arena.whenRepaired()
+    await Promise.all(cluster.nodes.map((node) => node.kill('SIGTERM')))
+    const faults = audit(
+      cluster.nodes.map(({ folder }) => folder),
+      rotten,
+    )
+    if (faults.length > 0) throw new Error(`on the disks: ${faults.join('; ')}`)
   }
 
   return { run, check, finish }
@@ -203,13 +221,13 @@ function createCourse(arena: Arena, counts: Counts) {
 /** Leaves out rounds, then operations, as long as what is left still fails and there is time. */
 async function shortened(
   rounds: readonly Round[],
-  { shrinkMs, say }: { shrinkMs: number; say: (line: string) => void },
+  { shrinkMs, say, patience }: Required<WalkOptions>,
 ): Promise<readonly Round[]> {
   const deadlineMs = performance.now() + shrinkMs
   let shortest = rounds
   const fails = async (candidate: readonly Round[]) => {
     if (candidate.length === 0 || performance.now() > deadlineMs) return false
-    const { failure } = await attempt(candidate, () => {})
+    const { failure } = await attempt(candidate, { say: () => {}, patience })
     if (failure === undefined) return false
     shortest = candidate.slice(0, failure.failedAt + 1)
     say(`${shortest.length} rounds fail as well: ${failure.error.message.split('\n')[0]}`)

@@ -5,6 +5,8 @@ import { once } from 'node:events'
 
 const canTrace = spawnSync('strace', ['-f', 'true'], { timeout: 10_000 }).status === 0
 
+const PATIENCE_MS = 3000
+
 /** For `test`: false, or why the test is left out. */
 export const skipWithoutStrace = canTrace ? false : 'strace is not here or not allowed'
 
@@ -49,5 +51,8 @@ export async function tamper({ pid, calls, what, when, path }: Tampering): Promi
 async function detach(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGINT')
+  // It can miss the end of a process that it killed itself, and would wait for that for ever.
+  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
   await once(child, 'close')
+  clearTimeout(timer)
 }
