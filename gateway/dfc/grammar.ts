@@ -35,8 +35,13 @@ export const verbs = {
     details: [
       'FILE is stored under its own name, without folders; - reads standard input.',
       'Several files: put -- FILE FILE ...',
+      'A file of 16 MiB or more that broke off goes on where it was, if it has not changed.',
     ],
-    options: { '--as': { value: 'NAME', what: 'the name in the store; / makes folders' } },
+    options: {
+      '--as': { value: 'NAME', what: 'the name in the store; / makes folders' },
+      '--resume': { what: 'the same for a shorter file' },
+      '--anew': { what: 'begin from the start all the same' },
+    },
     dashAt: [2],
   },
   get: {

@@ -7,6 +7,7 @@ import { DfsError } from '@fourfold/storage-node/protocol'
 import { type Command, targetOf } from './grammar.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { createProgress } from './progress.ts'
+import { KEPT_FROM_BYTES, putKept } from './put-kept.ts'
 import { type Session, untilAborted } from './session.ts'
 import { say } from './terminal.ts'
 import { localError, sizeText, systemReasons, usageError, visibleText } from './voice.ts'
@@ -21,6 +22,8 @@ interface Source extends AsyncDisposable {
    * empty.
    */
   sizeBytes: number | undefined
+  /** When it last changed, milliseconds since 1970. */
+  modifiedMs: number
 }
 
 /** @throws DfsError */
@@ -48,14 +51,25 @@ export async function put(session: Session, command: Command, signal: AbortSigna
       name,
       totalBytes: sizeBytes,
     })
-    const { file, isNew } = await store.upload(identity, {
-      name,
-      source: source.content,
-      ...(sizeBytes !== undefined && { sizeBytes }),
-      type: mediaTypeOf(name),
-      onProgress: (sentBytes) => progress.update(sentBytes),
-      signal,
-    })
+    const isKept = (sizeBytes ?? 0) >= KEPT_FROM_BYTES || command.options['--resume'] === true
+    const { file, isNew } =
+      isKept && sizeBytes !== undefined
+        ? await putKept({
+            ...{ store, identity, name, path, sizeBytes, progress, signal },
+            modifiedMs: source.modifiedMs,
+            mayResume: command.options['--anew'] !== true,
+            onResume: (offsetBytes) => tellResume(session, name, { offsetBytes, sizeBytes }),
+          }).catch((error) => {
+            throw unreadable(path, explainBreak(error, session))
+          })
+        : await store.upload(identity, {
+            name,
+            source: source.content,
+            ...(sizeBytes !== undefined && { sizeBytes }),
+            type: mediaTypeOf(name),
+            onProgress: (sentBytes) => progress.update(sentBytes),
+            signal,
+          })
     progress[Symbol.dispose]()
     const replaced = isNew ? '' : ', replacing the one before'
     const shown = visibleText(file.name)
@@ -82,7 +96,7 @@ function checkStandardInput(session: Session, as: string | true | undefined, pat
 async function openSource(session: Session, path: string, signal: AbortSignal): Promise<Source> {
   if (path === '-') {
     const content = readAll(session.terminal.stdin, path, signal)
-    return { content, sizeBytes: undefined, async [Symbol.asyncDispose]() {} }
+    return { content, sizeBytes: undefined, modifiedMs: 0, async [Symbol.asyncDispose]() {} }
   }
   const handle = await open(path).catch((error) => {
     throw unreadable(path, error)
@@ -96,6 +110,7 @@ async function openSource(session: Session, path: string, signal: AbortSignal): 
   return {
     content: readAll(stream, path, signal),
     sizeBytes: stats.isFile() && stats.size > 0 ? stats.size : undefined,
+    modifiedMs: Math.trunc(stats.mtimeMs),
     // A pipe that is silent holds its handle until its writer ends: that is not waited for.
     [Symbol.asyncDispose]: () => untilAborted(handle.close(), signal).catch(() => {}),
   }
@@ -115,6 +130,24 @@ async function* readAll(stream: Readable, path: string, signal: AbortSignal) {
   } catch (error) {
     throw unreadable(path, error)
   }
+}
+
+async function tellResume(
+  session: Session,
+  name: string,
+  { offsetBytes, sizeBytes }: { offsetBytes: number; sizeBytes: number },
+): Promise<void> {
+  const reached = `${sizeText(offsetBytes)} of ${sizeText(sizeBytes)}`
+  const line = `${visibleText(name)}: goes on where it broke off, at ${reached}`
+  await say(session.terminal.stderr, line)
+}
+
+/** What can be done about an upload that broke off and is kept. */
+function explainBreak(error: unknown, session: Session): unknown {
+  if (!(error instanceof DfsError) || !error.canRetry || session.isPrompt) return error
+  const hint = 'What arrived is kept: the same put goes on from there.'
+  const detail = { ...error.detail, hint }
+  return new DfsError(error.code, error.message, { detail, cause: error })
 }
 
 function unreadable(path: string, error: unknown): unknown {

@@ -95,7 +95,9 @@ export class KeptSession {
 
   /** Plaintext bytes so far, kept or not. */
   get offsetBytes(): number {
-    return this.rows * ROW_BYTES + this.#filled
+    const limitBytes = this.sizeBytes ?? Number.MAX_SAFE_INTEGER
+    // The last row, where it is there, counts as a row and may be shorter than one.
+    return Math.min(this.rows * ROW_BYTES + this.#filled, limitBytes)
   }
 
   /** The row that is not full. */

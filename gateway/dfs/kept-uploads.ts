@@ -2,19 +2,25 @@
 // asked for their offset, gone on with, given up. Within this gateway one request at a time writes
 // to an upload; between gateways the nodes see to it.
 import { randomBytes } from 'node:crypto'
-import { DfsError, NODE_COUNT, UPLOAD_ID_BYTES } from '@fourfold/storage-node/protocol'
+import { DfsError, NODE_COUNT, ROW_BYTES, UPLOAD_ID_BYTES } from '@fourfold/storage-node/protocol'
 import { abortable } from './abortable.ts'
 import type { Admission } from './admission.ts'
 import { ALL_NODES, type Cluster } from './cluster.ts'
-import { checkFileName } from './file-name.ts'
 import type { Identity } from './identity.ts'
-import { finishKept, sealedCondition, spreadDone } from './kept-finish.ts'
+import { finishKept, spreadDone } from './kept-finish.ts'
+import {
+  declaredSize,
+  idOf,
+  infoOf,
+  type KeptInfo,
+  type KeptRequest,
+  newState,
+} from './kept-info.ts'
 import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
 import { KeptSession, requireOffset } from './kept-session.ts'
-import { type KeptState, MAX_CONDITION_TAGS, MAX_NOTE_BYTES, sealState } from './kept-state.ts'
+import { sealState } from './kept-state.ts'
 import { RowDigest } from './row-digest.ts'
-import type { UploadResult, WriteCondition } from './store.ts'
-import { nodeCondition, typeOf } from './upload.ts'
+import type { UploadResult } from './store.ts'
 
 /** A writer that gave no byte for so long makes room for the next; before that it is let be. */
 const QUIET_MS = 3000
@@ -22,34 +28,6 @@ const QUIET_MS = 3000
 const TICK_MS = 1000
 /** How long a request waits for the one before it to end. */
 const WAIT_MS = 20_000
-
-export interface KeptRequest {
-  name: string
-  type?: string
-  /** Plaintext bytes of the file; may be told later. */
-  sizeBytes?: number
-  /** Expected MD5, 16 bytes: checked at the end (DIGEST_MISMATCH). */
-  md5?: Uint8Array
-  modifiedMs?: number
-  /** Checked now and at the end. */
-  condition?: WriteCondition
-  /** Kept for the client, at most 3072 characters. */
-  note?: string
-}
-
-export interface KeptInfo {
-  /** 32 hex digits. */
-  id: string
-  name: string
-  sizeBytes?: number
-  /** Bytes that are on the disks of all four nodes. */
-  offsetBytes: number
-  expiresMs: number
-  modifiedMs?: number
-  note: string
-  /** Where it became a file: the file's MD5, 32 hex digits, and whether the name was new. */
-  stored?: { md5: string; isNew: boolean }
-}
 
 export interface AppendRequest {
   id: string
@@ -75,6 +53,11 @@ export interface KeptUploads {
    *   DIGEST_MISMATCH, PRECONDITION_FAILED, OUTCOME_UNKNOWN
    */
   append(identity: Identity, request: AppendRequest): Promise<KeptInfo & { result?: UploadResult }>
+  /**
+   * Whether the content of an upload begins as `source` does, by the MD5 of the rows that are full.
+   * @throws UPLOAD_UNKNOWN, NODES_UNAVAILABLE
+   */
+  begins(identity: Identity, id: string, source: AsyncIterable<Uint8Array>): Promise<boolean>
   /** Gives it up and frees its bytes. @throws UPLOAD_UNKNOWN */
   drop(identity: Identity, id: string): Promise<void>
 }
@@ -300,71 +283,33 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     await tellDropped(identity, idOf(id))
   }
 
+  async function begins(
+    identity: Identity,
+    id: string,
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<boolean> {
+    const { rows, state } = await lookKept(cluster, identity, idOf(id))
+    const isWhole = rows * ROW_BYTES >= state.offset
+    let leftBytes = Math.min(rows * ROW_BYTES, state.offset)
+    const digest = await RowDigest.create()
+    for await (const bytes of source) {
+      digest.update(bytes.subarray(0, leftBytes))
+      leftBytes -= Math.min(leftBytes, bytes.length)
+      if (leftBytes === 0) break
+    }
+    const isAll = isWhole && state.offset === state.size && rows > 0
+    return leftBytes === 0 && (isAll ? digest.finish() : digest.state()).equals(state.state)
+  }
+
   async function tellDropped(identity: Identity, id: Buffer): Promise<void> {
     const as = { by: 'user', identity } as const
     await cluster.tellEach({ op: 'abort-upload', fields: { upload: id }, as })
   }
 
   return {
-    ...{ create, find, append, drop },
+    ...{ create, find, append, begins, drop },
     list: async (identity) => (await listKept(cluster, identity)).map(infoOf),
   }
-}
-
-async function newState(
-  cluster: Cluster,
-  identity: Identity,
-  request: KeptRequest,
-): Promise<KeptState> {
-  const name = checkFileName(request.name)
-  cluster.requireAll()
-  const condition = sealedCondition(request.condition)
-  const { note = '' } = request
-  if (note.length > MAX_NOTE_BYTES || (condition?.length ?? 0) > MAX_CONDITION_TAGS) {
-    throw new DfsError('TOO_LARGE', 'The upload says more of itself than is kept.')
-  }
-  await nodeCondition(cluster, identity, { ...request, name })
-  const { sizeBytes, md5, modifiedMs } = request
-  return {
-    ...{ name, note, condition, type: typeOf(request.type) },
-    ...{ size: sizeBytes ?? null, md5: md5 ?? null, modified: modifiedMs ?? null },
-    ...{ key: randomBytes(32), offset: 0, state: (await RowDigest.create()).state() },
-    lanes: Array.from({ length: NODE_COUNT }, (): [number, number] => [0, 0]),
-    ...{ attempts: [0], take: 0, closed: true, stored: null },
-  }
-}
-
-/** @throws DfsError BAD_REQUEST where the length told now cannot be */
-function declaredSize({ state, rows }: KeptAt, sizeBytes: number | undefined): number | null {
-  if (sizeBytes === undefined) return state.size
-  if (state.size !== null && state.size !== sizeBytes) {
-    throw new DfsError('BAD_REQUEST', `The length was told before: ${state.size} bytes.`)
-  }
-  // A row that was sent on is not the last: a byte had come after it.
-  const isShort = state.size === null && rows > 0 && sizeBytes === rows * 1_048_576
-  if (sizeBytes < state.offset || (isShort && sizeBytes === state.offset)) {
-    throw new DfsError('BAD_REQUEST', 'More bytes have come than the file is to have.')
-  }
-  return sizeBytes
-}
-
-function infoOf({ id, state, expiresMs }: KeptAt): KeptInfo {
-  return {
-    id: id.toString('hex'),
-    name: state.name,
-    ...(state.size !== null && { sizeBytes: state.size }),
-    offsetBytes: state.offset,
-    expiresMs,
-    ...(state.modified !== null && { modifiedMs: state.modified }),
-    note: state.note,
-    ...(state.stored !== null && { stored: state.stored }),
-  }
-}
-
-/** @throws DfsError UPLOAD_UNKNOWN where it is no id at all */
-function idOf(id: string): Buffer {
-  if (/^[0-9a-f]{32}$/.test(id)) return Buffer.from(id, 'hex')
-  throw new DfsError('UPLOAD_UNKNOWN', 'There is no such upload.')
 }
 
 function keyOf(identity: Identity, id: string): string {

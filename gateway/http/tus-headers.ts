@@ -1,7 +1,7 @@
 // The header fields of tus 1.0.0 (https://tus.io/protocols/resumable-upload), from text to values.
 // Pure; what they are used for is tus.ts's.
 import { DfsError, MAX_TYPE_BYTES } from '@fourfold/storage-node/protocol'
-import type { KeptRequest } from '../dfs/kept-uploads.ts'
+import type { KeptRequest } from '../dfs/kept-info.ts'
 import { isMediaType } from './served-file.ts'
 
 export const TUS_VERSION = '1.0.0'

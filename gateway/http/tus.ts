@@ -4,7 +4,7 @@
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { KeptInfo } from '../dfs/kept-uploads.ts'
+import type { KeptInfo } from '../dfs/kept-info.ts'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
