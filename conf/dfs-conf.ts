@@ -1,7 +1,7 @@
 // What conf/dfs.conf may say to a storage node. Meanings, units and defaults are told in the
 // example file.
 import { DEFAULT_ROUNDS, NODE_COUNT, type Static, Type } from '@fourfold/storage-node/protocol'
-import { address, count, hours, rounds, sizeBytes, table, text, timeoutMs } from './kinds.ts'
+import { address, count, days, hours, rounds, sizeBytes, table, text, timeoutMs } from './kinds.ts'
 
 export type DfsConf = Static<typeof dfsConfSchema>
 
@@ -30,6 +30,11 @@ export const dfsConfSchema = table({
     look_every_ms: timeoutMs(2_000),
     bytes_per_second: sizeBytes(67_108_864, 65_536),
   }),
+  scrub: table({
+    every_days: days(30),
+    bytes_per_second: sizeBytes(33_554_432, 65_536),
+  }),
+  deletes: table({ keep_days: days(30) }),
   accounts: table({ rounds: rounds(DEFAULT_ROUNDS) }),
   tls: Type.Refine(
     table({

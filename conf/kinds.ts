@@ -5,6 +5,7 @@ import { MAX_ROUNDS, MIN_ROUNDS, type Properties, Type } from '@fourfold/storage
 /** setTimeout takes no more (24.8 days). */
 const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_HOURS = 24 * 366
+const MAX_DAYS = 3660
 
 /** A table that may be left out: its keys then have their defaults. */
 export function table<P extends Properties>(properties: P) {
@@ -18,6 +19,10 @@ export function timeoutMs(defaultMs: number) {
 
 export function hours(defaultHours: number) {
   return Type.Number({ default: defaultHours, exclusiveMinimum: 0, maximum: MAX_HOURS })
+}
+
+export function days(defaultDays: number) {
+  return Type.Number({ default: defaultDays, exclusiveMinimum: 0, maximum: MAX_DAYS })
 }
 
 /** How many of something there may be at once. */

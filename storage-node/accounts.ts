@@ -41,6 +41,10 @@ export function createAccounts(catalog: Catalog, node: number) {
     list: sql('SELECT user FROM accounts WHERE state = ? ORDER BY user'),
     page: sql('SELECT user FROM accounts WHERE state = ? AND user > ? ORDER BY user LIMIT ?'),
     told: sql('SELECT * FROM accounts WHERE state IN (1, 3) AND place > ? ORDER BY place LIMIT ?'),
+    gone: sql('SELECT * FROM accounts WHERE state = 3 AND place <= ? ORDER BY place LIMIT ?'),
+    last: sql(
+      'SELECT place FROM accounts WHERE state IN (1, 3) AND place > 0 ORDER BY place DESC LIMIT 1',
+    ),
     count: sql('SELECT count(*) AS count FROM accounts WHERE state = 1'),
     remove: sql('DELETE FROM accounts WHERE user = ? AND state = ?'),
     put: sql(
@@ -153,8 +157,29 @@ export function createAccounts(catalog: Catalog, node: number) {
     return isOlder
   }
 
+  /** Removals in the order in which they were noted, up to the first that is not old enough. */
+  function oldGraves(upTo: number, beforeMs: number, limit: number): Row[] {
+    const rows = statements.gone.all(upTo, limit) as unknown as Row[]
+    const young = rows.findIndex((row) => row.since_ms >= beforeMs)
+    return young < 0 ? rows : rows.slice(0, young)
+  }
+
+  /**
+   * Forgets removals that everybody knows: of those up to place `upTo`, the ones noted before
+   * `beforeMs`. Answers how many.
+   */
+  function applyUnbury(which: { upTo: number; beforeMs: number; limit: number }): number {
+    const rows = oldGraves(which.upTo, which.beforeMs, which.limit)
+    for (const { user } of rows) statements.remove.run(user, State.gone)
+    return rows.length
+  }
+
   return {
     record,
+    applyUnbury,
+    hasGraves: (beforeMs: number) => oldGraves(Number.MAX_SAFE_INTEGER, beforeMs, 1).length > 0,
+    /** The last cursor of what peers are told. */
+    lastPlace: () => (statements.last.get() as { place: number } | undefined)?.place ?? 0,
     applyPrepare,
     applyCommit,
     applyAbort,

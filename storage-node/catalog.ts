@@ -119,6 +119,8 @@ export interface Catalog {
   write: GroupCommit['write']
   /** A number greater than any before, for what changes in the present write. */
   nextChange(): number
+  /** The last of these numbers that is on the disk. */
+  lastChange(): number
   /** Whether nothing was ever written. */
   isEmpty(): boolean
   /** `files` and `storedBytes`, kept by triggers so that asking costs nothing. */
@@ -203,6 +205,7 @@ function catalogOf(database: DatabaseSync): Catalog {
     database,
     write: commits.write,
     nextChange: () => ++change,
+    lastChange: () => metaOf('change'),
     isEmpty: () => metaOf('change') === 0,
     totals: () => ({ files: metaOf('files'), storedBytes: metaOf('stored_bytes') }),
     close() {

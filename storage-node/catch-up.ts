@@ -3,6 +3,7 @@
 // parts; a version that comes this way lacks them until repair.ts has them.
 import type { AccountBook } from './accounts.ts'
 import type { Catalog } from './catalog.ts'
+import type { Cursor, Cursors } from './cursors.ts'
 import type { PartStore } from './part-store.ts'
 import type { PeerEntryBook } from './peer-entries.ts'
 import type { PeerLink } from './peer-link.ts'
@@ -20,35 +21,20 @@ export interface CatchUpOptions {
   catalog: Catalog
   accounts: AccountBook
   peerEntries: PeerEntryBook
+  cursors: Cursors
   parts: PartStore
   forgetUser: (user: string) => Promise<void>
   /** Called after each page that was taken. */
   onPage: () => void
 }
 
-interface Cursors {
-  accounts: number
-  entries: number
-}
-
 export type CatchUp = (link: PeerLink) => Promise<void>
 
 /** Answers the function that takes all that the peer behind a link has to tell now. */
 export function createCatchUp(options: CatchUpOptions): CatchUp {
-  const { catalog, accounts, peerEntries, parts, forgetUser, onPage } = options
-  const find = catalog.database.prepare('SELECT * FROM peers WHERE node = ?')
-  const put = catalog.database.prepare(
-    'INSERT OR REPLACE INTO peers (node, epoch, accounts, entries) VALUES (?, ?, ?, ?)',
-  )
-
-  function cursorsOf(link: PeerLink): Cursors {
-    const row = find.get(link.node) as (Cursors & { epoch: Uint8Array }) | undefined
-    const isSame = row !== undefined && Buffer.compare(row.epoch, link.epoch) === 0
-    return isSame ? { accounts: row.accounts, entries: row.entries } : { accounts: 0, entries: 0 }
-  }
-
-  const keep = (link: PeerLink, cursors: Cursors) =>
-    void put.run(link.node, link.epoch, cursors.accounts, cursors.entries)
+  const { catalog, accounts, peerEntries, cursors, parts, forgetUser, onPage } = options
+  const cursorsOf = (link: PeerLink) => cursors.of(link.node, link.epoch)
+  const keep = (link: PeerLink, cursor: Cursor) => cursors.applyKeep(link.node, link.epoch, cursor)
 
   async function takeAccounts(told: readonly PeerAccount[], onWrite: () => void): Promise<void> {
     // A removal that is under way here must not take what comes after it.
@@ -62,13 +48,13 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
 
   async function followAccounts(link: PeerLink): Promise<void> {
     for (let more = true; more; ) {
-      const cursors = cursorsOf(link)
-      const fields = { since: cursors.accounts, limit: MAX_PAGE_ENTRIES }
+      const known = cursorsOf(link)
+      const fields = { since: known.accounts, limit: MAX_PAGE_ENTRIES }
       const { header, bodies } = await link.request('peer-accounts', fields)
       const told = checkMessage(PeerAccounts, itemsOf(bodies), 'a page of accounts')
-      more = requireProgress(header, cursors.accounts)
+      more = requireProgress(header, known.accounts)
       if (told.length > 0) {
-        await takeAccounts(told, () => keep(link, { ...cursors, accounts: header.next }))
+        await takeAccounts(told, () => keep(link, { ...known, accounts: header.next }))
       }
     }
   }
@@ -92,22 +78,22 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
 
   async function followEntries(link: PeerLink): Promise<void> {
     for (let more = true; more; ) {
-      const cursors = cursorsOf(link)
-      const fields = { since: cursors.entries, limit: MAX_PAGE_ENTRIES }
+      const known = cursorsOf(link)
+      const fields = { since: known.entries, limit: MAX_PAGE_ENTRIES }
       const { header, bodies } = await link.request('peer-changes', fields)
       const told = checkMessage(PeerEntries, itemsOf(bodies), 'a page of changes')
-      more = requireProgress(header, cursors.entries)
-      if (told.length === 0) continue
+      more = requireProgress(header, known.entries)
+      if (header.next === known.entries) continue
       const strangers = await strangersOf(
         link,
         told.map(({ user }) => user),
       )
       const doomed = await catalog.write(() => {
-        keep(link, { ...cursors, entries: header.next })
+        keep(link, { ...known, entries: header.next })
         return told.flatMap((one) => (strangers.has(one.user) ? [] : peerEntries.applyTold(one)))
       })
       await parts.discard(doomed)
-      onPage()
+      if (told.length > 0) onPage()
     }
   }
 

@@ -9,6 +9,8 @@ const LEAST_FILES = 256
 
 export interface DiskSpace {
   freeBytes(): number
+  /** Size of the whole disk. */
+  diskBytes(): number
   /** Whether nothing more is taken. */
   isFull(): boolean
   /** Refuses what would eat into the reserve. @throws DfsError NO_SPACE */
@@ -19,14 +21,17 @@ export function createDiskSpace(options: { path: string; reserveBytes: number })
   const { path, reserveBytes } = options
   let measured = 0
   let isOutOfFiles = false
+  let diskBytes = 0
   let measuredMs = Number.NEGATIVE_INFINITY
 
   function freeBytes(): number {
     const nowMs = performance.now()
     if (nowMs - measuredMs >= FRESH_MS) {
       try {
-        const { bavail, bsize, files, ffree } = statfsSync(path)
+        const found = statfsSync(path)
+        const { bavail, bsize, files, ffree } = found
         measured = bavail * bsize
+        diskBytes = found.blocks * bsize
         // File systems that make room for files as they come say that there are none at all.
         isOutOfFiles = files > 0 && ffree < LEAST_FILES
       } catch (error) {
@@ -39,6 +44,10 @@ export function createDiskSpace(options: { path: string; reserveBytes: number })
 
   return {
     freeBytes,
+    diskBytes() {
+      freeBytes()
+      return diskBytes
+    },
     isFull: () => freeBytes() < reserveBytes || isOutOfFiles,
     require(sizeBytes) {
       if (freeBytes() - sizeBytes >= reserveBytes && !isOutOfFiles) return

@@ -1,6 +1,6 @@
 // Bytes that must survive a power cut: whole writes, syncs of files and folders, durable renames.
 // Knows nothing of parts or catalogs; every caller acknowledges only after these have returned.
-import { close, fdatasync, fsync, link, open, rename, unlink, writeSync } from 'node:fs'
+import { close, fdatasync, fsync, link, open, rename, unlink, unlinkSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { DfsError } from './protocol/index.ts'
 
@@ -53,6 +53,15 @@ export async function linkFile(from: string, to: string): Promise<void> {
 export async function removeFile(path: string): Promise<void> {
   try {
     await unlinkAsync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+/** As `removeFile`, in this turn: nothing else runs between a look at the name and its removal. */
+export function removeFileSync(path: string): void {
+  try {
+    unlinkSync(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }

@@ -56,6 +56,8 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
     ofUser: sql('SELECT * FROM entries WHERE user = ? ORDER BY file LIMIT ?'),
+    collected: sql('SELECT change FROM collected WHERE user = ?'),
+    forgetCollected: sql('DELETE FROM collected WHERE user = ?'),
     byKey: sql('SELECT 1 FROM entries WHERE key = ?'),
   }
 
@@ -91,6 +93,14 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   function inlineParts(rows: readonly EntryRow[]): StoredPart[] {
     const row = rows.find(({ state }) => state === State.committed)
     return row === undefined || row.key !== null ? [] : partsOf(row)
+  }
+
+  /**
+   * The change of the user's last tombstone that was forgotten: who has heard less may have missed
+   * a deletion.
+   */
+  function collectedChange(user: string): number {
+    return (statements.collected.get(user) as { change: number } | undefined)?.change ?? 0
   }
 
   /** @throws DfsError FILE_NOT_FOUND, PART_MISSING */
@@ -214,12 +224,14 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   /** Removes up to `limit` entries of a user who is no more; answers none when nothing is left. */
   function applyForget(user: string, limit: number): { count: number; doomed: Doomed[] } {
     const rows = statements.ofUser.all(user, limit) as unknown as EntryRow[]
+    if (rows.length === 0) statements.forgetCollected.run(user)
     return { count: rows.length, doomed: rows.flatMap(removeRow) }
   }
 
   return {
     lookup,
     changesSince: createChanges(catalog),
+    collectedChange,
     placeOf,
     checkPrepare,
     requireMovable,

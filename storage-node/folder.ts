@@ -1,5 +1,5 @@
 // Owns the node's folder: makes it, takes its lock, says whose it is, and refuses what is not ours.
-//   format.json  catalog.sqlite(-wal)  parts/00..ff/  staging/
+//   format.json  catalog.sqlite(-wal)  parts/00..ff/  staging/  repair/
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { type Catalog, FORMAT, openCatalog } from './catalog.ts'
@@ -9,7 +9,7 @@ import { DfsError, fits, NODE_COUNT, Type } from './protocol/index.ts'
 const FORMAT_FILE = 'format.json'
 /** What a creation that was cut short may have left, and what a freshly mounted disk holds. */
 const HARMLESS =
-  /^(catalog\.sqlite(-wal|-shm|-journal)?|format\.json\.new|parts|staging|lost\+found)$/
+  /^(catalog\.sqlite(-wal|-shm|-journal)?|format\.json\.new|parts|staging|repair|lost\+found)$/
 
 const Format = Type.Object({
   format: Type.Integer(),
@@ -23,6 +23,8 @@ export interface Folder {
   path: string
   partsPath: string
   stagingPath: string
+  /** Where parts grow that are on their way from a peer. */
+  partialPath: string
   epoch: Buffer
   /** When it was made, by this machine's clock: versions before then may have been here once. */
   createdMs: number
@@ -44,8 +46,8 @@ export async function openFolder(path: string, node: number): Promise<Folder> {
     await syncFolder(path)
     await syncFolder(`${path}/parts`)
     const identity = inspect(path, node)!
-    const inner = { partsPath: `${path}/parts`, stagingPath: `${path}/staging` }
-    return { path, ...inner, ...identity, catalog }
+    const staging = { stagingPath: `${path}/staging`, partialPath: `${path}/repair` }
+    return { path, partsPath: `${path}/parts`, ...staging, ...identity, catalog }
   } catch (error) {
     catalog?.close()
     throw toDiskError(error, `opening the folder ${path}`)
@@ -86,6 +88,7 @@ function readFormat(path: string) {
 /** All 256 inner folders at once, so that placing a part never has to sync the folder above. */
 function makeFolders(path: string): void {
   mkdirSync(`${path}/staging`, { recursive: true, mode: 0o700 })
+  mkdirSync(`${path}/repair`, { recursive: true, mode: 0o700 })
   mkdirSync(`${path}/parts`, { recursive: true, mode: 0o700 })
   const present = new Set(readdirSync(`${path}/parts`))
   for (let index = 0; index < 256; index++) {

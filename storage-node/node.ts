@@ -8,12 +8,15 @@ import { createAcceptor } from './accepted-socket.ts'
 import { createAccounts } from './accounts.ts'
 import { createCommands, type Services, type Traffic } from './commands/table.ts'
 import { Connection } from './connection.ts'
+import { createCursors } from './cursors.ts'
 import { createDiskSpace } from './disk-space.ts'
 import { createEntries } from './entries.ts'
 import { createEntryTable } from './entry-table.ts'
 import { type Folder, openFolder } from './folder.ts'
 import { createKeptTable } from './kept-table.ts'
 import { createKeptUploads } from './kept-uploads.ts'
+import { createLedger } from './ledger.ts'
+import { clearLeftovers, type Leftovers } from './leftovers.ts'
 import type { Log } from './log.ts'
 import { createPartStore } from './part-store.ts'
 import { createPeerEntries } from './peer-entries.ts'
@@ -73,12 +76,14 @@ export async function createNode(options: NodeOptions): Promise<StorageNode> {
       throw error
     })
     services.recovery.start()
+    const { recovery } = services
+    const leftovers = clearLeftovers({ services, onLost: () => recovery.look(), log })
     // Accepting can fail for want of descriptors; the node goes on and accepts again later.
     server.on('error', (error) => log.warn('The listener failed.', { reason: error.message }))
     const { address, port } = server.address() as AddressInfo
     let closing: Promise<void> | undefined
     const close = () => {
-      closing ??= stop({ server, connections, services, stopTending })
+      closing ??= stop({ server, connections, services, stopTending, leftovers })
       return closing
     }
     return { host: address, port, close, [Symbol.asyncDispose]: close }
@@ -95,6 +100,7 @@ function createServices(
 ): Services {
   const { conf, node, clusterKey, log } = options
   const { catalog } = folder
+  const ledger = createLedger(catalog)
   const accounts = createAccounts(catalog, node)
   const table = createEntryTable(catalog)
   const entries = createEntries(catalog, table)
@@ -138,6 +144,8 @@ function createServices(
     accounts,
     entries,
     peerEntries,
+    cursors: createCursors(catalog),
+    ledger,
     parts,
     staging,
     kept,
@@ -149,24 +157,19 @@ function createServices(
   const recovery = createRecovery({
     services,
     peers: createPeers({ conf, node, clusterKey }),
-    graceMs: conf.settle.grace_ms,
-    lookEveryMs: conf.repair.look_every_ms,
-    bytesPerSecond: conf.repair.bytes_per_second,
+    epoch: folder.epoch,
+    partialPath: folder.partialPath,
+    conf,
     log,
   })
   return { ...services, recovery }
 }
 
-/** Puts right what a process that died has left. */
-async function recover(services: Services, log: Log): Promise<void> {
-  const { accounts, catalog, entries, kept, parts, peerEntries, staging } = services
-  await catalog.write(() => peerEntries.applyForgive(Date.now()))
-  for (const user of accounts.usersBeingRemoved()) await services.forgetUser(user)
+/** What must be done before the first upload comes; the rest is leftovers.ts's. */
+async function recover({ kept, staging }: Services, log: Log): Promise<void> {
   const expiredCount = await kept.collect(Date.now())
   const stagedCount = expiredCount + (await staging.clear(kept.isKept))
-  const orphanCount = await parts.collect(entries.hasKey)
-  if (stagedCount + orphanCount === 0) return
-  log.info('Removed what unfinished uploads had left.', { stagedCount, orphanCount })
+  if (stagedCount > 0) log.info('Removed what unfinished uploads had left.', { stagedCount })
 }
 
 /** The regular work: time limits of connections, old uploads. Answers how to stop it. */
@@ -238,10 +241,12 @@ async function stop(parts: {
   connections: ReadonlySet<Connection>
   services: Services
   stopTending: () => void
+  leftovers: Leftovers
 }): Promise<void> {
-  const { server, connections, services, stopTending } = parts
+  const { server, connections, services, stopTending, leftovers } = parts
   stopTending()
   server.close()
+  await leftovers.stop()
   await services.recovery.stop()
   await Promise.all([...connections].map((connection) => connection.close(STOP_MS)))
   await services.staging.close()

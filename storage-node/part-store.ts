@@ -2,9 +2,17 @@
 // parts/<2 hex>/<key>.part<N>. Places, opens and removes them; which ones should exist the catalog
 // says.
 import { createHash } from 'node:crypto'
-import { close, fstat, open, read, readdirSync, stat } from 'node:fs'
+import { close, fstat, open, read, stat } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { createFolderSync, linkFile, moveFile, removeFile, toDiskError } from './durable.ts'
+import {
+  createFolderSync,
+  linkFile,
+  moveFile,
+  removeFile,
+  removeFileSync,
+  toDiskError,
+} from './durable.ts'
 import { type Doomed, partsIn, type VersionName } from './entry-table.ts'
 import type { Log } from './log.ts'
 import { DfsError } from './protocol/index.ts'
@@ -18,6 +26,8 @@ const closeAsync = promisify(close)
 /** Bytes of the CRC-32 after each piece. */
 export const CRC_BYTES = 4
 const KEY_BYTES = 16
+/** Names that are looked up in the catalog in one turn. */
+const COLLECT_AT_ONCE = 64
 const FILE_NAME = /^([0-9a-f]{32})\.part[1-4]$/
 
 /** Where the pieces of one part lie inside its file. */
@@ -209,19 +219,25 @@ export function createPartStore(options: { folder: string; log: Log }) {
 
   /**
    * Removes files that no entry names: what a crash left between rename and commit, or after a
-   * removal.
+   * removal. Safe while the node serves: a name that is being made is reserved before its file is
+   * there and until its entry is, and between the look and the removal nothing else can run.
    */
-  async function collect(isKnown: (key: Uint8Array) => boolean): Promise<number> {
+  async function collect(
+    isKnown: (key: Uint8Array) => boolean,
+    signal: AbortSignal,
+  ): Promise<number> {
     let removedCount = 0
-    for (const inner of readdirSync(folder)) {
-      for (const name of readdirSync(`${folder}/${inner}`)) {
+    for (const inner of await readdir(folder)) {
+      let seen = 0
+      for (const name of await readdir(`${folder}/${inner}`)) {
+        // A few at a time, so that requests are answered in between.
+        if (++seen % COLLECT_AT_ONCE === 0) await new Promise(setImmediate)
+        if (signal.aborted) return removedCount
         const key = FILE_NAME.exec(name)?.[1]
         if (key === undefined || reserved.has(key) || isKnown(Buffer.from(key, 'hex'))) continue
-        await removeFile(`${folder}/${inner}/${name}`)
+        removeFileSync(`${folder}/${inner}/${name}`)
         removedCount++
       }
-      // A folder at a time, so that requests are answered in between.
-      await new Promise(setImmediate)
     }
     return removedCount
   }
@@ -229,6 +245,8 @@ export function createPartStore(options: { folder: string; log: Log }) {
   return {
     ...{ reserve, place, link, share, replace, isWhole, remove, discard },
     ...{ openPart, collect, syncFolder },
+    /** Where the file of a part is, or would be. */
+    pathOf: (key: Uint8Array, part: number) => pathOf(hex(key), part),
   }
 }
 

@@ -27,15 +27,14 @@ export interface Lack extends VersionName {
   missing: number[]
 }
 
-/** A part that should be a file. */
-export interface HeldFile {
+/** A part that is held, and where. */
+export interface HeldPart extends StoredPart {
   /** A cursor: of entry and part. */
   id: number
   name: VersionName
-  key: Uint8Array
-  part: number
+  /** Names the part file; null where the part is in the catalog. */
+  key: Uint8Array | null
   rows: number
-  bytes: number
 }
 
 export type PeerEntryBook = ReturnType<typeof createPeerEntries>
@@ -57,11 +56,10 @@ export function createPeerEntries(options: {
     undecided: sql('SELECT * FROM entries WHERE state = 0 ORDER BY since_ms LIMIT ?'),
     undecidedCount: sql('SELECT count(*) AS count FROM entries WHERE state = 0'),
     lacking: sql(`SELECT * FROM entries WHERE ${isLacking} AND id > ? ORDER BY id LIMIT ?`),
-    lackingCount: sql(
-      `SELECT coalesce(sum(CASE parts WHEN 0 THEN 2 ELSE 1 END), 0) AS count
-       FROM entries WHERE ${isLacking}`,
-    ),
-    files: sql('SELECT id, bytes FROM parts WHERE data IS NULL AND id > ? ORDER BY id LIMIT ?'),
+    held: sql('SELECT id FROM parts WHERE id > ? ORDER BY id LIMIT ?'),
+    files: sql('SELECT id FROM parts WHERE data IS NULL AND id > ? ORDER BY id LIMIT ?'),
+    graves: sql('SELECT * FROM entries WHERE state = 2 AND change <= ? ORDER BY change LIMIT ?'),
+    collected: sql('INSERT OR REPLACE INTO collected (user, change) VALUES (?, ?)'),
     pledge: sql('UPDATE entries SET pledged = 1 WHERE id = ?'),
     refuse: sql('INSERT OR REPLACE INTO refusals (user, file, version, since_ms) VALUES (?,?,?,?)'),
     forgive: sql('DELETE FROM refusals WHERE since_ms < ?'),
@@ -135,14 +133,13 @@ export function createPeerEntries(options: {
     return { id, user, file, version, x, first, rows, missing }
   }
 
-  /** The parts after the cursor `after` that should be files. */
-  function heldFiles(after: number, limit: number): HeldFile[] {
-    const found = statements.files.all(after, limit) as { id: number; bytes: number }[]
-    return found.flatMap(({ id, bytes }) => {
+  function heldOf(ids: readonly { id: number }[]): HeldPart[] {
+    return ids.flatMap(({ id }) => {
       const row = table.findById(Math.floor(id / 4))
-      if (row === undefined || row.key === null) return []
+      const stored = row === undefined ? undefined : table.partOf(row, (id % 4) + 1)
+      if (row === undefined || stored === undefined) return []
       const { user, file, version, key, rows } = row
-      return [{ id, name: { user, file, version }, key, part: (id % 4) + 1, rows, bytes }]
+      return [{ ...stored, id, name: { user, file, version }, key, rows }]
     })
   }
 
@@ -163,6 +160,28 @@ export function createPeerEntries(options: {
     if (row !== undefined && table.partOf(row, part) !== undefined) table.losePart(row, part)
   }
 
+  /** Tombstones in the order in which they were put, up to the first that is not old enough. */
+  function oldGraves(upTo: number, beforeMs: number, limit: number): EntryRow[] {
+    const rows = statements.graves.all(upTo, limit) as unknown as EntryRow[]
+    const young = rows.findIndex((row) => row.since_ms >= beforeMs)
+    return young < 0 ? rows : rows.slice(0, young)
+  }
+
+  /**
+   * Forgets tombstones that everybody knows: of those up to change `upTo`, the ones put before
+   * `beforeMs`. Answers how many. Clients whose cursors are older have missed them.
+   */
+  function applyUnbury(which: { upTo: number; beforeMs: number; limit: number }): number {
+    const { upTo, beforeMs, limit } = which
+    const rows = oldGraves(upTo, beforeMs, limit)
+    for (const row of rows) {
+      table.removeRow(row)
+      // In the order of changes: the last one stays.
+      statements.collected.run(row.user, row.change)
+    }
+    return rows.length
+  }
+
   const countOf = (statement: ReturnType<typeof sql>) =>
     (statement.get() as { count: number }).count
 
@@ -178,14 +197,32 @@ export function createPeerEntries(options: {
       const row = table.find(name)
       return row?.state === State.committed ? { ...lackOf(row), missing: [part] } : undefined
     },
-    heldFiles,
+    /** As `lackOf`, by the entry's id. */
+    lackOfId: (id: number, part: number): Lack | undefined => {
+      const row = table.findById(id)
+      return row?.state === State.committed ? { ...lackOf(row), missing: [part] } : undefined
+    },
+    /** Whether a part of a version is here, whatever its state. */
+    holds: (name: VersionName, part: number): boolean => {
+      const row = table.find(name)
+      return row !== undefined && table.partOf(row, part) !== undefined
+    },
+    /** The parts after the cursor `after`, in the order of their ids. */
+    heldParts: (after: number, limit: number) =>
+      heldOf(statements.held.all(after, limit) as { id: number }[]),
+    /** Of these, those that should be files. */
+    heldFiles: (after: number, limit: number) =>
+      heldOf(statements.files.all(after, limit) as { id: number }[]),
+    partById: (id: number) => heldOf([{ id }])[0],
     applyHold,
     applyLose,
     /** Versions that are only prepared, the oldest first, each with when that was. */
     undecided: (limit: number) =>
       statements.undecided.all(limit) as unknown as (VersionName & { since_ms: number })[],
     undecidedCount: () => countOf(statements.undecidedCount),
-    missingParts: () => countOf(statements.lackingCount),
+    /** Whether there is a tombstone of a file that was put before `beforeMs`. */
+    hasGraves: (beforeMs: number) => oldGraves(Number.MAX_SAFE_INTEGER, beforeMs, 1).length > 0,
+    applyUnbury,
     applyForgive: (nowMs: number) => void statements.forgive.run(nowMs - REFUSED_MS),
   }
 }

@@ -1,13 +1,14 @@
 // Fetches parts that this node should hold and does not, from the twins that hold the other copy:
-// small ones straight into the catalog, long ones piece by piece into a staged file that is synced,
+// small ones straight into the catalog, long ones piece by piece into a file that is synced,
 // compared with the twin's figures and then put into its place. A part is claimed only after that.
-import { closeSync, openSync } from 'node:fs'
+// Where single pieces of a part are damaged, only these are fetched.
 import { crc32 } from 'node:zlib'
 import type { Catalog } from './catalog.ts'
 import type { DiskSpace } from './disk-space.ts'
-import { removeFile, syncData, toDiskError, writeAll } from './durable.ts'
+import { removeFile } from './durable.ts'
 import type { StoredPart, VersionName } from './entry-table.ts'
 import { CRC_BYTES, keyOf, type PartStore } from './part-store.ts'
+import { openPartial } from './partial-part.ts'
 import type { Lack, PeerEntryBook } from './peer-entries.ts'
 import type { PeerLink } from './peer-link.ts'
 import type { Peer } from './peers.ts'
@@ -20,95 +21,91 @@ export interface RepairOptions {
   catalog: Catalog
   peerEntries: PeerEntryBook
   parts: PartStore
-  stagingPath: string
+  /** Where parts grow until they are whole. */
+  partialPath: string
   space: DiskSpace
   peers: readonly Peer[]
   /** Of this node, 1..4. */
   node: number
   /** Waits so long that the bytes per second stay below the limit. */
   pace: (sizeBytes: number) => Promise<void>
+  /** Told the bytes of each piece that came. */
+  onBytes: (sizeBytes: number) => void
+  /** Counts a part of `sizeBytes` bytes as brought back; runs in the write that claims it. */
+  applyDone: (sizeBytes: number) => void
+  /** Told how much of a long part is here. */
+  onPartial: (sizeBytes: number) => void
 }
 
-/** Fetches part `part` of a version; answers its bytes, 0 where the version is no longer wanted. */
-export type FetchPart = (lack: Lack, part: number) => Promise<number>
+export type Repair = ReturnType<typeof createRepair>
 
-/**
- * The function that fetches one part, and claims it once it is durable.
- * @throws DfsError NODE_GONE, NODE_TIMEOUT, PART_MISSING, FILE_NOT_FOUND, DAMAGED (of the twin),
- * NO_SPACE, DISK_FAILED, STALE_VERSION (the version is being changed)
- */
-export function createFetchPart(options: RepairOptions): FetchPart {
-  const { catalog, peerEntries, parts, stagingPath, space, peers, node, pace } = options
+type Figures = ResponseOf<'peer-part'>
+
+export function createRepair(options: RepairOptions) {
+  const { catalog, peerEntries, parts, partialPath, space, peers, node, pace } = options
+  const { applyDone, onBytes, onPartial } = options
+
+  function twinOf(lack: Pick<Lack, 'x'>, part: number): number {
+    return nodesOfPart(part, lack.x).find((index) => index !== node - 1)! + 1
+  }
 
   async function twinLink(lack: Lack, part: number): Promise<PeerLink> {
-    const twin = nodesOfPart(part, lack.x).find((index) => index !== node - 1)! + 1
-    const peer = peers.find((one) => one.node === twin)
+    const peer = peers.find((one) => one.node === twinOf(lack, part))
     if (peer === undefined) throw new DfsError('NODE_GONE', 'The twin of this part is not known.')
     return peer.link()
   }
 
-  async function holdInline(name: VersionName, stored: StoredPart): Promise<number> {
-    await pace(stored.bytes)
-    const isHeld = await catalog.write(() => peerEntries.applyHold(name, stored, null))
-    return isHeld ? stored.bytes : 0
+  /** Claims a part that is on the disk, or in this very write. */
+  function hold(name: VersionName, stored: StoredPart, key: Buffer | null): Promise<boolean> {
+    return catalog.write(() => {
+      const isHeld = peerEntries.applyHold(name, stored, key)
+      if (isHeld) applyDone(stored.bytes)
+      return isHeld
+    })
   }
 
-  /** Writes the pieces as they come, each with its CRC-32. */
-  async function fetchPieces(
-    link: PeerLink,
-    source: { lack: Lack; part: number; figures: ResponseOf<'peer-part'> },
-    fd: number,
-  ): Promise<void> {
-    const { lack, part, figures } = source
-    const { user, file, version, rows } = lack
-    const sum = { bytes: 0, checksum: 0, position: 0 }
-    const onPiece = (row: number, piece: Buffer, crc: number) => {
-      const isRight =
-        row === rows - 1 ? piece.length <= figures.pieceBytes : piece.length === figures.pieceBytes
-      if (!isRight) throw damaged(part)
-      const crcBytes = bytesOf(crc)
-      writeAll(fd, piece, sum.position)
-      writeAll(fd, crcBytes, sum.position + piece.length)
-      sum.position += piece.length + CRC_BYTES
-      sum.bytes += piece.length
-      sum.checksum = crc32(crcBytes, sum.checksum)
-    }
-    const runRows = Math.max(1, Math.floor(RUN_BYTES / figures.pieceBytes))
-    for (let from = 0; from < rows; from += runRows) {
-      const to = Math.min(rows, from + runRows)
-      const before = sum.bytes
-      await link.read({ file, version, part, from, to }, user, onPiece)
-      await pace(sum.bytes - before)
-      await syncData(fd)
-    }
-    const isSame = sum.bytes === figures.bytes && sum.checksum === figures.checksum
-    if (!isSame) throw damaged(part)
+  async function holdInline(name: VersionName, stored: StoredPart): Promise<number> {
+    await pace(stored.bytes)
+    return (await hold(name, stored, null)) ? stored.bytes : 0
   }
+
+  const partialOf = (key: Buffer, part: number) =>
+    `${partialPath}/${key.toString('hex')}.part${part}`
 
   async function fetchFile(
     link: PeerLink,
-    source: { lack: Lack; part: number; figures: ResponseOf<'peer-part'> },
+    source: { lack: Lack; part: number; figures: Figures },
   ): Promise<number> {
     const { lack, part, figures } = source
+    const { user, file, version, rows } = lack
     const { bytes, pieceBytes, checksum } = figures
     const key = keyOf(lack)
-    const path = `${stagingPath}/${key.toString('hex')}.repair${part}`
-    space.require(bytes)
-    await removeFile(path)
-    const fd = openStaged(path)
+    const partial = await openPartial(partialOf(key, part), figures)
     try {
-      await fetchPieces(link, source, fd)
-    } catch (error) {
-      await removeFile(path)
-      throw toDiskError(error, 'writing a part')
+      space.require(bytes - partial.bytes)
+      const runRows = Math.max(1, Math.floor(RUN_BYTES / pieceBytes))
+      while (partial.rows < rows) {
+        const from = partial.rows
+        const to = Math.min(rows, from + runRows)
+        const before = partial.bytes
+        await link.read({ file, version, part, from, to }, user, (_row, piece, crc) => {
+          onBytes(piece.length)
+          partial.add(piece, crc)
+        })
+        await partial.sync()
+        onPartial(partial.bytes)
+        await pace(partial.bytes - before)
+      }
+      await partial.sync()
+      await partial.requireSame()
     } finally {
-      closeSync(fd)
+      partial.close()
     }
     const release = parts.reserve(key)
     try {
-      await parts.replace(key, { path, part }, stagingPath)
+      await parts.replace(key, { path: partial.path, part }, partialPath)
       const stored = { part, bytes, pieceBytes, checksum, data: null }
-      const isHeld = await catalog.write(() => peerEntries.applyHold(lack, stored, key))
+      const isHeld = await hold(lack, stored, key)
       if (!isHeld) await parts.remove({ key, parts: 1 << (part - 1) })
       return isHeld ? bytes : 0
     } finally {
@@ -116,29 +113,54 @@ export function createFetchPart(options: RepairOptions): FetchPart {
     }
   }
 
-  return async (lack, part) => {
-    const link = await twinLink(lack, part)
-    const { user, file, version, rows } = lack
-    const { header, bodies } = await link.request('peer-part', { file, version, part }, user)
-    const { bytes, pieceBytes, checksum } = header
-    if (header.rows !== rows || pieceBytes > bytes || bytes === 0) throw damaged(part)
-    const [piece] = bodies
-    if (piece === undefined) return fetchFile(link, { lack, part, figures: header })
-    const crc = bytesOf(crc32(piece))
-    if (rows !== 1 || piece.length !== bytes || crc32(crc) !== checksum) throw damaged(part)
-    space.require(bytes)
-    return holdInline(lack, {
-      ...{ part, bytes, pieceBytes, checksum },
-      data: Buffer.concat([piece, crc]),
-    })
-  }
-}
+  return {
+    /** The node (1..4) that has the other copy. */
+    twinOf,
 
-function openStaged(path: string): number {
-  try {
-    return openSync(path, 'wx', 0o600)
-  } catch (error) {
-    throw toDiskError(error, 'opening a staged part')
+    /**
+     * Fetches part `part` of a version, and claims it once it is durable; answers its bytes, 0
+     * where the version is no longer wanted. What came of a long part before it failed stays.
+     * @throws DfsError NODE_GONE, NODE_TIMEOUT, PART_MISSING, FILE_NOT_FOUND, DAMAGED (of the
+     *   twin), NO_SPACE, DISK_FAILED, STALE_VERSION (the version is being changed)
+     */
+    async fetch(lack: Lack, part: number): Promise<number> {
+      const link = await twinLink(lack, part)
+      const { user, file, version, rows } = lack
+      const { header, bodies } = await link.request('peer-part', { file, version, part }, user)
+      const { bytes, pieceBytes, checksum } = header
+      const lastBytes = bytes - (rows - 1) * pieceBytes
+      if (header.rows !== rows || lastBytes <= 0 || lastBytes > pieceBytes) throw damaged(part)
+      const [piece] = bodies
+      if (piece === undefined) return fetchFile(link, { lack, part, figures: header })
+      onBytes(piece.length)
+      const crc = bytesOf(crc32(piece))
+      if (rows !== 1 || piece.length !== bytes || crc32(crc) !== checksum) throw damaged(part)
+      space.require(bytes)
+      return holdInline(lack, {
+        ...{ part, bytes, pieceBytes, checksum },
+        data: Buffer.concat([piece, crc]),
+      })
+    },
+
+    /**
+     * The piece of one row from the twin, with its CRC-32.
+     * @throws DfsError as `fetch`
+     */
+    async fetchPiece(lack: Lack, part: number, row: number) {
+      const link = await twinLink(lack, part)
+      const { user, file, version } = lack
+      let got: { piece: Buffer; crc: number } | undefined
+      const request = { file, version, part, from: row, to: row + 1 }
+      await link.read(request, user, (_row, piece, crc) => {
+        onBytes(piece.length)
+        got = { piece: Buffer.from(piece), crc }
+      })
+      await pace(got!.piece.length)
+      return got!
+    },
+
+    /** Removes what had come of a part that is no longer wanted. */
+    forget: (lack: Lack, part: number) => removeFile(partialOf(keyOf(lack), part)),
   }
 }
 

@@ -95,6 +95,15 @@ export const verbs = {
     details: ['With the cluster key, also disk, repair and scrub of each node.'],
     options: { '--json': { what: 'one JSON object a line, for programs' } },
   },
+  scrub: {
+    usage: '[NODE ...]',
+    what: 'Have nodes check all that they hold, now; for operators.',
+    details: [
+      'NODE is DFS1 to DFS4; without one, all four. Nodes do this by themselves every month;',
+      'nodes shows how far they are. What is damaged is replaced from the other copy.',
+    ],
+    options: {},
+  },
   passwd: {
     usage: '[USER PASSWORD]',
     what: 'Change your own password.',

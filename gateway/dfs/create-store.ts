@@ -2,10 +2,10 @@
 // `Store`.
 import { readFileSync } from 'node:fs'
 import type { DfcConf } from '@fourfold/conf'
-import { DEFAULT_ROUNDS } from '@fourfold/storage-node/protocol'
+import { DEFAULT_ROUNDS, nodeName } from '@fourfold/storage-node/protocol'
 import { createAccounts } from './accounts.ts'
 import { createAdmission } from './admission.ts'
-import { createCluster } from './cluster.ts'
+import { ALL_NODES, createCluster } from './cluster.ts'
 import { describeFile } from './description-report.ts'
 import { download } from './download.ts'
 import { checkFileName } from './file-name.ts'
@@ -103,6 +103,11 @@ export function createStore(options: StoreOptions): Store {
       admission,
       onStored: (identity) => listings.touch(identity),
     }),
+    async scrub(names) {
+      const nodes = ALL_NODES.filter((node) => names.includes(nodeName(node)))
+      const outcomes = await status.scrub(nodes)
+      return outcomes.map(({ node, error }) => ({ name: nodeName(node), error }))
+    },
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
     close() {
       listings.close()

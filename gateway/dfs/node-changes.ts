@@ -21,6 +21,8 @@ export interface ChangesPage {
   /** The cursor before this page, and behind it. */
   since: number
   next: number
+  /** The node has forgotten deletions that came after the cursor: what it told counts no more. */
+  isVoid: boolean
 }
 
 /**
@@ -42,9 +44,10 @@ async function* pages(
   let coming = first
   for (let since = request.since; ; ) {
     const { header, body } = await coming
-    const { next, more } = header
+    const { next, more, collected } = header
     if (more) coming = ask(cluster, request, next)
-    yield { entries: readChangesPage(body[0] ?? Buffer.alloc(0)), since, next }
+    const isVoid = request.since > 0 && request.since < collected
+    yield { entries: readChangesPage(body[0] ?? Buffer.alloc(0)), since, next, isVoid }
     if (!more) return
     since = next
   }

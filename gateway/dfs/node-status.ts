@@ -1,6 +1,11 @@
 // What the nodes say of themselves to whoever has the cluster key: disk, repair, scrub. Asked when
 // somebody looks, remembered for a moment, and left out where a node is slow to tell.
-import type { ResponseOf } from '@fourfold/storage-node/protocol'
+import {
+  DfsError,
+  type RepairState,
+  type ResponseOf,
+  type ScrubState,
+} from '@fourfold/storage-node/protocol'
 import type { Cluster } from './cluster.ts'
 import type { NodeState } from './store.ts'
 
@@ -56,10 +61,10 @@ export interface NodeFigures {
   files: number
   startedMs: number
   /** Size of the disk, and what of it uploads leave free. */
-  diskBytes?: number
+  diskBytes: number
   reserveBytes: number
   repair: RepairProgress
-  scrub?: ScrubProgress
+  scrub: ScrubProgress
 }
 
 export type NodeStatus = ReturnType<typeof createNodeStatus>
@@ -95,8 +100,23 @@ export function createNodeStatus(cluster: Cluster, key: Buffer | undefined) {
     })
   }
 
+  /** @throws DfsError FORBIDDEN where there is no cluster key */
+  function requireKey(): Buffer {
+    if (key !== undefined) return key
+    throw new DfsError('FORBIDDEN', 'Asking for a scrub needs the cluster key.')
+  }
+
   return {
     states,
+    /**
+     * Asks nodes (0..3) to read all that they hold, now and at their full pace. Answers for each
+     * what came of it.
+     * @throws DfsError FORBIDDEN where there is no cluster key
+     */
+    scrub(nodes: readonly number[]): Promise<{ node: number; error?: DfsError | undefined }[]> {
+      const as = { by: 'cluster', key: requireKey() } as const
+      return cluster.callEach(nodes, () => ({ op: 'scrub', fields: {}, as }))
+    },
     /** As `states`, after asking; askers at the same time share one round of questions. */
     async fresh(): Promise<NodeState[]> {
       if (key === undefined) return cluster.states()
@@ -110,18 +130,33 @@ export function createNodeStatus(cluster: Cluster, key: Buffer | undefined) {
 }
 
 function figuresOf(status: ResponseOf<'status'>): NodeFigures {
-  const { freeBytes, storedBytes, files, startedMs, reserveBytes, repair } = status
-  return { freeBytes, storedBytes, files, startedMs, reserveBytes, repair: repairOf(repair) }
+  const { freeBytes, storedBytes, files, startedMs, diskBytes, reserveBytes } = status
+  const disk = { freeBytes, diskBytes, reserveBytes, storedBytes }
+  return {
+    ...disk,
+    files,
+    startedMs,
+    repair: repairOf(status.repair),
+    scrub: scrubOf(status.scrub),
+  }
 }
 
-function repairOf(repair: ResponseOf<'status'>['repair']): RepairProgress {
-  const { isRunning, missingParts, doneParts, doneBytes } = repair
+function repairOf(repair: RepairState): RepairProgress {
+  const { isRunning, missingParts, lostParts, doneParts, doneBytes, leftBytes } = repair
+  const { leftMs, startedMs, finishedMs } = repair
   return {
     state: missingParts === 0 ? 'idle' : isRunning ? 'running' : 'waiting',
     doneCopies: doneParts,
     totalCopies: doneParts + missingParts,
     doneBytes,
-    totalBytes: doneBytes,
-    lostCopies: 0,
+    totalBytes: doneBytes + leftBytes,
+    lostCopies: lostParts,
+    ...(leftMs === undefined ? {} : { leftMs }),
+    ...(startedMs === undefined ? {} : { startedMs }),
+    ...(finishedMs === undefined ? {} : { finishedMs }),
   }
+}
+
+function scrubOf({ isRunning, isHurried: _, ...rest }: ScrubState): ScrubProgress {
+  return { state: isRunning ? 'running' : 'idle', ...rest }
 }

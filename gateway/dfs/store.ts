@@ -1,6 +1,7 @@
 // The DFS client as its callers see it: HTTP plugins, the terminal and tests use this and nothing
 // below. Knows no HTTP. Every method takes limits from the conf or an AbortSignal, and throws
 // DfsError only.
+import type { DfsError } from '@fourfold/storage-node/protocol'
 import type { Identity } from './identity.ts'
 import type { KeptUploads } from './kept-uploads.ts'
 import type { NodeFigures } from './node-status.ts'
@@ -272,6 +273,12 @@ export interface Store {
   moveFolder(identity: Identity, request: FolderMoveRequest): Promise<number>
   /** Uploads that outlive a request, and go on where they broke off. */
   uploads: KeptUploads
+  /**
+   * Asks nodes, by name, to read all that they hold, now and at their full pace. Answers for each
+   * node what it said.
+   * @throws FORBIDDEN where there is no cluster key
+   */
+  scrub(names: readonly string[]): Promise<{ name: string; error?: DfsError | undefined }[]>
   accounts: Accounts
   close(): Promise<void>
 }

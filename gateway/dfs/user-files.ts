@@ -32,6 +32,8 @@ interface Refresh {
   identity: Identity
   open: (entry: ChangedEntry) => ReturnType<typeof openListed>
   damaged: { node: number; entry: ChangedEntry }[]
+  /** A node has forgotten deletions that this memory has not heard of. */
+  isVoid: boolean
 }
 
 export class UserFiles {
@@ -95,7 +97,7 @@ export class UserFiles {
     // A node with another folder: nothing of what it said before may count.
     if (live.some((node) => this.#isReplaced(node))) this.#forgetAll()
     const open = (entry: ChangedEntry) => openListed(identity.entryKey, entry)
-    const refresh: Refresh = { identity, open, damaged: [] }
+    const refresh: Refresh = { identity, open, damaged: [], isVoid: false }
     // One node gives the descriptions. What the others say, they are asked at once; it is read when
     // what the first has said is known. Which one is first spreads over the users.
     const turn = identity.clientKeys[0]![0]!
@@ -105,6 +107,11 @@ export class UserFiles {
       await reads[0]?.(),
       ...(await Promise.all(reads.slice(1).map((read) => read()))),
     ]
+    // What was deleted meanwhile some node no longer tells: all is asked for anew.
+    if (refresh.isVoid) {
+      this.#forgetAll()
+      return this.#refresh(identity)
+    }
     // What did not open at one node has opened at another by now, or it is lost.
     for (const { node, entry } of refresh.damaged) this.#index.take(node, entry, open)
     return this.#answered(inTurn, outcomes)
@@ -137,6 +144,10 @@ export class UserFiles {
     return async () => {
       try {
         for await (const page of pages) {
+          if (page.isVoid) {
+            refresh.isVoid = true
+            return undefined
+          }
           if (!this.#take(node, page, refresh, brief)) await this.#readInFull(node, page, refresh)
           cursor.since = page.next
           onGrowth()

@@ -6,17 +6,19 @@ import { encodeHeader, MAX_BODY_BYTES } from '../protocol/index.ts'
 const PAGE_BYTES = MAX_BODY_BYTES / 2
 
 export interface Page<T> {
-  /** Where to begin: answered as `next` where nothing follows. */
+  /** Where to begin. */
   since: number
   limit: number
   /** Answers up to `limit` items after a cursor, each with its own cursor. */
   items: (since: number, limit: number) => Iterable<[number, T]>
   /** About how long an item is in CBOR. */
   sizeOf: (item: T) => number
+  /** The cursor behind all that there is, where nothing follows. Default: that of the last item. */
+  end?: number
 }
 
 /** The answer that carries the page: the cursor to go on with, whether there is more, the items. */
-export function pageReply<T>({ since, limit, items, sizeOf }: Page<T>) {
+export function pageReply<T>({ since, limit, items, sizeOf, end = 0 }: Page<T>) {
   const page: T[] = []
   let next = since
   let sizeBytes = 0
@@ -29,6 +31,7 @@ export function pageReply<T>({ since, limit, items, sizeOf }: Page<T>) {
     next = cursor
     sizeBytes += sizeOf(item)
   }
+  if (!more) next = Math.max(next, end)
   const bytes = encodeHeader(page)
   return { header: { next, more }, body: [{ bytes, crc: crc32(bytes) }] }
 }

@@ -31,8 +31,11 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
     },
 
     changes({ sender }, request) {
+      const collected = entries.collectedChange(sender.user)
       const { next, more, page } = entries.changesSince({ ...request, user: sender.user })
-      return { header: { next, more }, body: [{ bytes: page, crc: crc32(page) }] }
+      // Behind the end of what there is, so that a cursor from now on is not older than that.
+      const end = more ? next : Math.max(next, collected)
+      return { header: { next: end, more, collected }, body: [{ bytes: page, crc: crc32(page) }] }
     },
 
     async read(call, { file, version, part, from, to }) {
@@ -60,7 +63,9 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
         }
       } catch (error) {
         const { code } = toDfsError(error)
-        if (code === 'PART_MISSING' || code === 'DAMAGED') recovery.report(name, part, code)
+        if (code === 'PART_MISSING') recovery.report(name, part, code)
+        // What the disk cannot read may be had from the twin and written anew.
+        if (code === 'DAMAGED' || code === 'DISK_FAILED') recovery.report(name, part, 'DAMAGED')
         throw error
       } finally {
         streamCount--

@@ -2,9 +2,11 @@
 // Every function may assume that fields and proof are checked; none knows of sockets or frames.
 import type { AccountBook } from '../accounts.ts'
 import type { Catalog } from '../catalog.ts'
+import type { Cursors } from '../cursors.ts'
 import type { DiskSpace } from '../disk-space.ts'
 import type { EntryBook } from '../entries.ts'
 import type { KeptUploads } from '../kept-uploads.ts'
+import type { Ledger } from '../ledger.ts'
 import type { PartStore } from '../part-store.ts'
 import type { PeerEntryBook } from '../peer-entries.ts'
 import type { Sender } from '../proof-check.ts'
@@ -40,6 +42,8 @@ export interface Services {
   accounts: AccountBook
   entries: EntryBook
   peerEntries: PeerEntryBook
+  cursors: Cursors
+  ledger: Ledger
   parts: PartStore
   staging: Staging
   kept: KeptUploads

@@ -12,6 +12,7 @@ import {
   MAX_SECTIONS,
   NODE_COUNT,
 } from './limits.ts'
+import { RepairState, ScrubState } from './node-state.ts'
 import { KEY_BYTES, SALT_BYTES } from './scram.ts'
 import { type Properties, type Shape, type Static, Type } from './shapes.ts'
 import { VERSION_BYTES } from './version.ts'
@@ -112,24 +113,6 @@ export const Standing = Type.Union([
 ])
 export type Standing = Static<typeof Standing>
 
-/** How far a node is with what its peers have and it has not. */
-export const RepairState = message({
-  /** Peers that answer. */
-  peers: Type.Integer({ minimum: 0, maximum: NODE_COUNT - 1 }),
-  /** All three peers' entries are known here as far as they told them, since this start. */
-  isCurrent: Type.Boolean(),
-  /** Parts are being fetched now. */
-  isRunning: Type.Boolean(),
-  /** Parts that this node should hold and does not. */
-  missingParts: count,
-  /** Of these, parts that could not be had at the last try. */
-  failedParts: count,
-  /** Parts and their bytes fetched since the start of the process. */
-  doneParts: count,
-  doneBytes: count,
-})
-export type RepairState = Static<typeof RepairState>
-
 /**
  * A checkpoint of a kept upload: from `sealed` (opaque here) and its first `rows` rows a client can
  * go on. `tail`: bytes of a row that is not full are kept beside them.
@@ -205,7 +188,7 @@ export const commands = {
       limit: Type.Integer({ minimum: 1, maximum: MAX_CHANGES }),
       brief: Type.Boolean(),
     },
-    message({ next: count, more: Type.Boolean(), body }),
+    message({ next: count, more: Type.Boolean(), collected: count, body }),
   ),
   read: command(
     'both',
@@ -276,6 +259,7 @@ export const commands = {
       storedBytes: count,
       freeBytes: count,
       reserveBytes: count,
+      diskBytes: count,
       connections: count,
       receivedBytes: count,
       sentBytes: count,
@@ -284,8 +268,10 @@ export const commands = {
       /** Versions that are prepared and not decided. */
       undecided: count,
       repair: RepairState,
+      scrub: ScrubState,
     }),
   ),
+  scrub: command('cluster', {}, nothing),
 
   'peer-prove': command(
     'cluster',
@@ -298,6 +284,11 @@ export const commands = {
     'cluster',
     { file: fileId, version, decide: Type.Boolean() },
     message({ standing: Standing }),
+  ),
+  'peer-known': command(
+    'cluster',
+    { node: part, epoch: bytes(16) },
+    message({ accounts: count, entries: count, lastAccount: count, lastEntry: count }),
   ),
   'peer-part': command(
     'cluster',

@@ -107,7 +107,7 @@ test('more than a page is told, page by page, and again after a restart only wha
   await ring.kill(1)
   await ring.start(1)
   await until('it is current', async () => (await ring.status(1)).repair.isCurrent)
-  assert.equal((await ring.status(1)).repair.doneParts, 0)
+  assert.equal((await ring.status(1)).repair.copiedBytes, 0)
 })
 
 test('peer commands are for the cluster key alone', async () => {

@@ -35,13 +35,19 @@ const entry = {
   ...{ rows: 1, parts: 9, sealed: Buffer.alloc(100) },
 }
 const lane = { bytes: 262_148, checksum: 0xffff_ffff }
+const pass = { pieces: 1, bytes: 1, damaged: 1, mended: 1, lost: 1 }
 const status = {
   ...{ timeMs: 2, startedMs: 1, users: 1, files: 1, storedBytes: 1, freeBytes: 1 },
-  ...{ reserveBytes: 1, connections: 1, receivedBytes: 1, sentBytes: 1 },
+  ...{ reserveBytes: 1, diskBytes: 1, connections: 1, receivedBytes: 1, sentBytes: 1 },
   ...{ pieceBytesReceived: 1, pieceBytesSent: 1, undecided: 1 },
   repair: {
     ...{ peers: 3, isCurrent: true, isRunning: false, missingParts: 1 },
-    ...{ failedParts: 1, doneParts: 1, doneBytes: 1 },
+    ...{ failedParts: 1, lostParts: 1, doneParts: 1, doneBytes: 1, leftBytes: 1 },
+    ...{ leftMs: 1, startedMs: 1, finishedMs: 1, copiedBytes: 1 },
+  },
+  scrub: {
+    ...{ isRunning: true, isHurried: false, startedMs: 1, ...pass, totalBytes: 1, leftMs: 1 },
+    last: { startedMs: 1, finishedMs: 1, ...pass },
   },
 }
 const file = { file: id, version: id }
@@ -68,7 +74,7 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
   },
   changes: {
     request: { since: 0, limit: 4096, brief: true },
-    response: { next: 5, more: false, body },
+    response: { next: 5, more: false, collected: 0, body },
     optional: ['body'],
   },
   read: {
@@ -126,9 +132,14 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
     optional: ['condition'],
   },
   status: { request: {}, response: status },
+  scrub: { request: {}, response: {} },
   'peer-prove': {
     request: { challenge: Buffer.alloc(32) },
     response: { proof: Buffer.alloc(32) },
+  },
+  'peer-known': {
+    request: { node: 1, epoch: Buffer.alloc(16) },
+    response: { accounts: 1, entries: 2, lastAccount: 3, lastEntry: 4 },
   },
   'peer-accounts': {
     request: { since: 0, limit: 1000 },
