@@ -9,7 +9,7 @@ import { defineConfig, type Plugin } from 'vite'
 import { ALL_COPIES, RING_BOX, ringPaths } from './ring.ts'
 
 /** Modules that the first view needs, whoever else shares them. */
-const FIRST_APP = 'Later|ago|api|app|cluster|faces|files|library|order|selection|theme|toasts|view'
+const FIRST_APP = 'Later|ago|api|app|cluster|files|library|order|selection|theme|toasts|view'
 const FIRST_SHARED =
   'components/Ring|components/Icon|components/FileName|format|icons|paths|ring|words'
 const FIRST = new RegExp(

@@ -1,11 +1,10 @@
 // What the account's menu offers.
 import type { App, MenuItem } from './app.svelte.ts'
-import { hasPassword } from './faces.ts'
 
 export function accountMenu(app: App): MenuItem[] {
-  const entries: (MenuItem | false)[] = [
+  return [
     { label: 'Cluster', act: () => app.view.show('cluster') },
-    hasPassword && {
+    {
       label: 'Change password…',
       act: () => {
         app.dialog = { kind: 'password' }
@@ -19,5 +18,4 @@ export function accountMenu(app: App): MenuItem[] {
     },
     { label: 'Sign out', act: () => void app.signOut() },
   ]
-  return entries.filter((entry) => entry !== false)
 }

@@ -1,6 +1,5 @@
 // What the menu of one row offers: only what can be done with that file or folder now.
 import type { App, MenuItem } from './app.svelte.ts'
-import { hasRename, hasZip } from './faces.ts'
 import { type Item, isFolder, keyOf } from './files.ts'
 
 export function rowMenu(app: App, item: Item): MenuItem[] {
@@ -8,18 +7,17 @@ export function rowMenu(app: App, item: Item): MenuItem[] {
   const isOpenable = app.canOpen(item)
   const entries: (MenuItem | false)[] = [
     isOpenable && { label: 'Open', act: () => app.open(item) },
-    isOpenable &&
-      (!isFolder(item) || hasZip) && {
-        label: isFolder(item) ? 'Download as zip' : 'Download',
-        act: () => app.download([key]),
-      },
+    isOpenable && {
+      label: isFolder(item) ? 'Download as zip' : 'Download',
+      act: () => app.download([key]),
+    },
     !isFolder(item) && {
       label: 'Details',
       act: () => {
         app.dialog = { kind: 'details', name: item.name }
       },
     },
-    hasRename && { label: 'Rename or move…', act: () => app.askName([key]) },
+    { label: 'Rename or move…', act: () => app.askName([key]) },
     {
       label: app.selection.chosen.has(key) ? 'Unselect' : 'Select',
       act: () => app.selection.toggle(key),

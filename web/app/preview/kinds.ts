@@ -51,6 +51,11 @@ export function languageOf(name: string): string | undefined {
   return LANGUAGE_OF.get(endingOf(name))
 }
 
+/** The word after a fence: a language's name, or one of its endings. */
+export function languageNamed(word: string | undefined): string | undefined {
+  return word === undefined || word === '' ? undefined : (LANGUAGE_OF.get(word) ?? word)
+}
+
 export function previewKind({ name, type }: { name: string; type: string }): PreviewKind {
   const bare = type.split(';', 1)[0]!.trim().toLowerCase()
   const ending = endingOf(name)
