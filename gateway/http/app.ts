@@ -19,6 +19,7 @@ import fastify, {
 import type { Store } from '../dfs/store.ts'
 import { accountRoutes } from './account.ts'
 import { createIdentify, createRequireUser } from './auth.ts'
+import { basePath, baseRemover } from './base-path.ts'
 import { fileRoutes } from './files.ts'
 import { metricsRoute } from './metrics.ts'
 import { nodeRoutes } from './nodes.ts'
@@ -61,7 +62,9 @@ const JSON_LIMIT_BYTES = 64 * 1024
 export async function createApp(options: AppOptions): Promise<App> {
   const { store, conf, pages } = options
   const publicUrl = conf.gateway.public_url
-  const views = createViews({ store, pages, base: basePath(publicUrl) })
+  const base = basePath(publicUrl)
+  const views = createViews({ store, pages, base })
+  const withoutBase = baseRemover(base)
   const app: App = fastify({
     ...(options.logger === undefined ? {} : { loggerInstance: options.logger }),
     // Requests are logged by hand, without addresses: see logRequest.
@@ -69,6 +72,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     bodyLimit: JSON_LIMIT_BYTES,
     // One hop: what a client itself says of its address counts for nothing.
     trustProxy: conf.gateway.trust_proxy ? (_address, hop) => hop === 0 : false,
+    rewriteUrl: (request) => withoutBase(request.url ?? '/'),
     serverFactory: createHttpServer,
     clientErrorHandler: answerBadBytes,
     forceCloseConnections: false,
@@ -121,11 +125,6 @@ export async function createApp(options: AppOptions): Promise<App> {
   )
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   return app
-}
-
-/** The path of the public address, without a slash at its end: what all our paths begin with. */
-export function basePath(publicUrl: string): string {
-  return publicUrl === '' ? '' : new URL(publicUrl).pathname.replace(/\/+$/, '')
 }
 
 function securityHeaders(publicUrl: string) {

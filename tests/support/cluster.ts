@@ -1,7 +1,7 @@
 // A real cluster for a test: four storage-node processes that know each other and, where wanted,
 // gateways, in a temporary folder, on free ports. Everything it started ends with it.
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +51,8 @@ export interface TestCluster extends AsyncDisposable {
   /** A DFS client of this process; closed with the cluster. Connected to all nodes that are up. */
   store(): Promise<Store>
   addUser(user: string, password: string): Promise<void>
+  /** A file like the cluster's dfc.conf, with one more line. */
+  confWith(line: string): Promise<string>
   /** Starts one more gateway, with `confFile` in place of the cluster's; answers its address. */
   startGateway(confFile?: string): Promise<string>
   /** Waits until `store` sees exactly these nodes (1..4) up. */
@@ -100,6 +102,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
       stores.push(store)
       await store.ready()
       return store
+    },
+    async confWith(line) {
+      const file = join(folder, `dfc-${randomBytes(4).toString('hex')}.conf`)
+      // First: dotted keys come before any table.
+      await writeFile(file, `${line}\n${await readFile(dfcConfFile, 'utf8')}`)
+      return file
     },
     startGateway: (confFile = dfcConfFile) => startGateway(cluster, confFile),
     async addUser(user, password) {
