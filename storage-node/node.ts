@@ -1,5 +1,5 @@
 // A whole storage node in this process: opens the folder, listens, accepts, looks after what lies
-// around, stops. Takes plain options; where they come from is bin/dfs.ts's to know.
+// around, stops. Takes plain options; where they come from is dfs-process.ts's to know.
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'

@@ -1,15 +1,9 @@
 #!/usr/bin/env node
 // dfc: the terminal client, straight to the storage nodes. Only starts it; gateway/dfc does the
 // work.
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
+import { useCompileCache } from '../../conf/compile-cache.ts'
 
-// A third of a short command's time is the compiler's. Where the folder cannot be written,
-// nothing is lost.
-const { XDG_CACHE_HOME, HOME } = process.env
-const cache = XDG_CACHE_HOME || (HOME && join(HOME, '.cache'))
-if (cache) enableCompileCache(join(cache, 'fourfold'))
-
+useCompileCache()
 const { main } = await import('../dfc/main.ts')
 const { processTerminal } = await import('../dfc/terminal.ts')
 // Everything is written when `main` is through; a terminal or pipe that is still open must not

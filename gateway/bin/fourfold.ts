@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // `fourfold gateway`: the HTTP gateway as a process of its own.
-import { runGateway } from '../start/gateway-process.ts'
+import { useCompileCache } from '../../conf/compile-cache.ts'
 
 process.umask(0o077)
+useCompileCache()
+const { runGateway } = await import('../start/gateway-process.ts')
 await runGateway(process.argv.slice(2))

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // `npm start`: four nodes, the gateway and the first account on this machine.
-import { startEverything } from '../start/everything.ts'
+import { useCompileCache } from '../../conf/compile-cache.ts'
 
 process.umask(0o077)
+useCompileCache()
+const { startEverything } = await import('../start/everything.ts')
 await startEverything()

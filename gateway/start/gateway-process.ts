@@ -10,6 +10,7 @@ import {
   readClusterKey,
 } from '@fourfold/conf'
 import { codes, DfsError, toDfsError } from '@fourfold/storage-node/protocol'
+import { saveCompileCache } from '../../conf/compile-cache.ts'
 import { createStore } from '../dfs/create-store.ts'
 import { type App, createApp } from '../http/app.ts'
 import { basePath } from '../http/base-path.ts'
@@ -62,6 +63,7 @@ async function serve(conf: DfcConf, level: string): Promise<void> {
     await store.ready()
     const app = await createApp({ store, conf, sessionKey, pages, logger })
     const address = await listen(app, host, port)
+    saveCompileCache()
     process.stdout.write(`gateway listens on ${address}\n`)
     stopOnSignal(async () => {
       await closeWithin(app, STOP_TIMEOUT_MS)
