@@ -15,14 +15,16 @@ import {
 import { NameOrder } from './name-order.ts'
 
 /**
- * Prepared versions that are remembered in case another node has them committed. What is
- * forgotten beyond this costs a copy in the picture until its node tells of it again.
+ * Files of which prepared versions are remembered, and how many of each, in case another node has
+ * them committed. What is forgotten costs a copy in the picture until its node tells of it again.
  */
 const MAX_PENDING = 10_000
+const MAX_PENDING_OF_FILE = 64
 /** Views kept while nothing changes: a few windows on one user's files. */
 const MAX_VIEWS = 8
 
 interface Prepared {
+  node: number
   version: Buffer
   parts: number
 }
@@ -30,8 +32,8 @@ interface Prepared {
 export class FileIndex {
   readonly table = new FileTable()
   readonly #order = new NameOrder((slot) => this.table.shownName(slot))
-  /** By slot and node. */
-  readonly #pending = new Map<string, Prepared>()
+  /** By slot. */
+  readonly #pending = new Map<number, Prepared[]>()
   readonly #views = new Map<string, ListingView>()
   #span: NamedSpan | undefined
 
@@ -93,26 +95,25 @@ export class FileIndex {
     this.#views.clear()
   }
 
-  /** A version that may yet be committed; of each node the newest counts. */
+  /** A version that may yet be committed. */
   #postpone(slot: number, node: number, { page, versionAt, parts }: ChangedEntry): void {
-    const key = `${slot} ${node}`
     const version = Buffer.from(page.subarray(versionAt, versionAt + 16))
-    const known = this.#pending.get(key)
-    if (known !== undefined && compareVersions(known.version, version) > 0) return
-    this.#pending.delete(key)
-    this.#pending.set(key, { version, parts })
+    const others = this.#pending.get(slot) ?? []
+    const rest = others.filter((one) => one.node !== node || !one.version.equals(version))
+    this.#pending.delete(slot)
+    this.#pending.set(slot, [...rest.slice(1 - MAX_PENDING_OF_FILE), { node, version, parts }])
     if (this.#pending.size > MAX_PENDING) this.#pending.delete(this.#pending.keys().next().value!)
   }
 
   /** What was prepared up to the version that is now the file's is pending no more. */
   #takePending(slot: number, version: Buffer): void {
-    for (let node = 0; node < 4; node++) {
-      const key = `${slot} ${node}`
-      const prepared = this.#pending.get(key)
-      if (prepared === undefined) continue
+    const newer = this.#pending.get(slot)?.filter((prepared) => {
       const age = compareVersions(prepared.version, version)
-      if (age === 0) this.table.setHeld(slot, node, prepared.parts)
-      if (age <= 0) this.#pending.delete(key)
-    }
+      if (age === 0) this.table.setHeld(slot, prepared.node, prepared.parts)
+      return age > 0
+    })
+    if (newer === undefined) return
+    if (newer.length > 0) this.#pending.set(slot, newer)
+    else this.#pending.delete(slot)
   }
 }
