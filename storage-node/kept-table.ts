@@ -68,6 +68,7 @@ export function createKeptTable(catalog: Catalog) {
     extend: sql('UPDATE kept SET expires_ms = ?, is_done = ? WHERE id = ?'),
     remove: sql('DELETE FROM kept WHERE id = ?'),
     count: sql('SELECT count(*) AS count FROM kept WHERE is_done = 0'),
+    countOf: sql('SELECT count(*) AS count FROM kept WHERE user = ? AND is_done = 0'),
     expired: sql('SELECT * FROM kept WHERE expires_ms < ? ORDER BY expires_ms LIMIT 64'),
     ofUser: sql(
       'SELECT * FROM kept WHERE user = ? AND id > ? AND is_done <= ? ORDER BY id LIMIT ?',
@@ -103,6 +104,7 @@ export function createKeptTable(catalog: Catalog) {
     addPoint,
     find: (id: Uint8Array) => statements.one.get(id) as KeptRow | undefined,
     count: () => (statements.count.get() as { count: number }).count,
+    countOf: (user: string) => (statements.countOf.get(user) as { count: number }).count,
     expired: (nowMs: number) => statements.expired.all(nowMs) as unknown as KeptRow[],
     /** In order of id, after `after`; without those that are done unless `withDone`. */
     ofUser: (user: string, after: Uint8Array, options: { limit: number; withDone: boolean }) =>

@@ -7,6 +7,8 @@ import type { KeptPoint, KeptRow, KeptTable } from './kept-table.ts'
 import { DfsError } from './protocol/index.ts'
 import { MAX_UPLOADS, type Staging, syncedLanes, type Upload } from './staging.ts'
 
+/** Unfinished ones of one user: nobody takes all places. */
+const MAX_OF_USER = 1024
 /** How long a finished one is remembered, so that a client that missed the answer can ask. */
 const DONE_MS = 24 * 3_600_000
 
@@ -66,8 +68,8 @@ export function createKeptUploads(options: {
       if (table.find(id) !== undefined) {
         throw new DfsError('UPLOAD_EXISTS', 'That upload id is taken.')
       }
-      if (table.count() >= MAX_UPLOADS) {
-        throw new DfsError('BUSY', 'This node has too many unfinished uploads.')
+      if (table.count() >= MAX_UPLOADS || table.countOf(user) >= MAX_OF_USER) {
+        throw new DfsError('BUSY', 'There are too many unfinished uploads.')
       }
       table.insert({ id, user, first, expires_ms: expiresMs })
       const nothing = { bytes: 0, pieceBytes: 0, checksum: 0 }

@@ -199,6 +199,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
         return await finish(identity, session)
       }
       await session.close()
+      release(identity, session)
       if (failure !== undefined) throw failure.error
       session.writer.close()
       const state = { ...at.state, offset: session.offsetBytes, size: sizeBytes }
@@ -207,6 +208,12 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
       await session.writer.abort()
       throw error
     }
+  }
+
+  /** The nodes close their files; what is kept stays. Nobody waits for it. */
+  function release(identity: Identity, { as }: KeptSession): void {
+    const by = { by: 'user', identity } as const
+    cluster.tellLater(ALL_NODES, { op: 'abort-upload', fields: { upload: as }, as: by })
   }
 
   /** Takes the source's bytes; a source that fails is told apart from nodes that do. */
