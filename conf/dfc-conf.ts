@@ -52,6 +52,7 @@ export const dfcConfSchema = table({
     }),
     trust_proxy: flag(false),
     metrics: flag(false),
+    workers: count(0, 0, 64),
   }),
   tls: table({ ca_file: Type.Optional(text()), servername: Type.Optional(text()) }),
 })

@@ -20,6 +20,7 @@ import { createNodeStatus } from './node-status.ts'
 import { remove } from './removal.ts'
 import { createSignIn } from './sign-in.ts'
 import type { Store } from './store.ts'
+import type { Turns } from './throttle.ts'
 import { upload } from './upload.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -28,6 +29,8 @@ export interface StoreOptions {
   conf: DfcConf
   /** Without it there are no operator commands and no disk figures. */
   clusterKey?: Buffer
+  /** Whose turn it is to try a password; default: this process alone decides. */
+  turns?: Turns
   /** Takes one line about what an operator should know. */
   log?: (line: string) => void
 }
@@ -48,6 +51,7 @@ export function createStore(options: StoreOptions): Store {
     waitTimeoutMs: limits.wait_timeout_ms,
     rememberMs: limits.identity_minutes * 60_000,
     minRounds: Math.min(conf.accounts.rounds, DEFAULT_ROUNDS),
+    ...(options.turns === undefined ? {} : { turns: options.turns }),
   })
   const admission = createAdmission(limits)
   const listings = createListings({

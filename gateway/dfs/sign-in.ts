@@ -17,7 +17,7 @@ import { ALL_NODES, type Cluster, joinNames } from './cluster.ts'
 import { Gate } from './gate.ts'
 import { createIdentity, type Identity } from './identity.ts'
 import { unwrapUserKey } from './keys.ts'
-import { createThrottle } from './throttle.ts'
+import { createTurns, inTurn, type Turns } from './throttle.ts'
 
 const MAX_REMEMBERED = 4096
 const WRONG = 'That name and password do not match.'
@@ -32,6 +32,8 @@ export interface SignInOptions {
   rememberMs: number
   /** PBKDF2 rounds below which a node's answer is not believed. */
   minRounds: number
+  /** Default: of this process alone. */
+  turns?: Turns
 }
 
 export interface Credentials {
@@ -76,7 +78,7 @@ export function createSignIn(options: SignInOptions) {
     updateAgeOnGet: true,
   })
   const underWay = new Map<string, Promise<Identity>>()
-  const throttle = createThrottle()
+  const turns = options.turns ?? createTurns()
   const gate = new Gate({
     places: options.derivations,
     waiting: options.derivationsWaiting,
@@ -168,7 +170,7 @@ export function createSignIn(options: SignInOptions) {
 
   /** A try that is slowed down after failures of the same user from the same address. */
   function throttled<T>(user: string, address: string, attempt: () => Promise<T>): Promise<T> {
-    return throttle.run(`${user}\0${address}`, attempt)
+    return inTurn(turns, `${user}\0${address}`, attempt)
   }
 
   return {

@@ -18,35 +18,58 @@ interface Track {
   gate: Gate
 }
 
-/** A throttle with its own bounded memory of who failed. */
-export function createThrottle() {
+/** How a try ended; `open`: it said nothing of the password. */
+export type TryOutcome = 'right' | 'wrong' | 'open'
+
+/** Whose turn it is to try a password. */
+export interface Turns {
+  /**
+   * Waits until the one turn of `key` is free and the delay that failures earned is over; answers
+   * how to end the turn.
+   * @throws DfsError AUTH_THROTTLED when too many wait already
+   */
+  begin(key: string): Promise<(outcome: TryOutcome) => void>
+}
+
+/** Turns with a bounded memory of who failed. */
+export function createTurns(): Turns {
   const tracks = new LRUCache<string, Track>({ max: MAX_TRACKED, ttl: FORGET_MS })
 
   return {
-    /**
-     * Runs `attempt`, alone among those of this user and address and after the delay that failures
-     * earned. What it throws as AUTH_FAILED counts as a failure; a success clears the count.
-     * @throws DfsError AUTH_THROTTLED when too many wait already
-     */
-    async run<T>(key: string, attempt: () => Promise<T>): Promise<T> {
+    async begin(key) {
       const track = tracks.get(key) ?? newTrack()
       tracks.set(key, track)
       const leave = await track.gate.enter().catch((cause: unknown) => {
         const message = 'Too many tries to sign in are waiting already.'
         throw new DfsError('AUTH_THROTTLED', message, { cause })
       })
-      try {
-        await delayUntil(track.notBeforeMs)
-        const result = await attempt()
-        tracks.delete(key)
-        return result
-      } catch (error) {
-        if (error instanceof DfsError && error.code === 'AUTH_FAILED') punish(track)
-        throw error
-      } finally {
+      await delayUntil(track.notBeforeMs)
+      return (outcome) => {
+        if (outcome === 'right') tracks.delete(key)
+        if (outcome === 'wrong') punish(track)
         leave()
       }
     },
+  }
+}
+
+/**
+ * Runs `attempt` in a turn of its own. What it throws as AUTH_FAILED counts as a failure; a
+ * success clears the count.
+ * @throws DfsError AUTH_THROTTLED when too many wait already
+ */
+export async function inTurn<T>(turns: Turns, key: string, attempt: () => Promise<T>): Promise<T> {
+  const end = await turns.begin(key)
+  let outcome: TryOutcome = 'open'
+  try {
+    const result = await attempt()
+    outcome = 'right'
+    return result
+  } catch (error) {
+    if (error instanceof DfsError && error.code === 'AUTH_FAILED') outcome = 'wrong'
+    throw error
+  } finally {
+    end(outcome)
   }
 }
 

@@ -1,27 +1,14 @@
-// The gateway as a process: arguments and conf, store, app, listening, and a clean stop on a
-// signal.
+// The gateway as a process: arguments and conf, one process or several, and a clean stop on a
+// signal. What a process serves is serve.ts's.
+import cluster from 'node:cluster'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import {
-  type DfcConf,
-  dfcConfSchema,
-  loadConf,
-  type Override,
-  readClusterKey,
-} from '@fourfold/conf'
+import { type DfcConf, dfcConfSchema, loadConf, type Override } from '@fourfold/conf'
 import { codes, DfsError, toDfsError } from '@fourfold/storage-node/protocol'
-import { saveCompileCache } from '../../conf/compile-cache.ts'
-import { createStore } from '../dfs/create-store.ts'
-import { type App, createApp } from '../http/app.ts'
-import { basePath } from '../http/base-path.ts'
-import { loadPageBundle } from '../http/page-bundle.ts'
-import { loadSessionKey } from '../http/session-key.ts'
-import { createGatewayLog } from './log.ts'
+import { createWorkers, joinPrimary, shareOf, workerCount } from './workers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-/** What requests under way get to finish after a signal. */
-const STOP_TIMEOUT_MS = 10_000
-const SWEEP_EVERY_MS = 50
 
 const USAGE = `Usage: fourfold gateway [--conf FILE] [--host HOST] [--port PORT] [--data FOLDER]
          [--nodes A,B,C,D] [--cluster-key FILE] [--log LEVEL]
@@ -39,7 +26,7 @@ export async function runGateway(args: readonly string[]): Promise<void> {
       process.stdout.write(USAGE)
       return
     }
-    await serve(command.conf, command.level)
+    await start(command)
   } catch (thrown) {
     const error = toDfsError(thrown)
     const sentence = error.code === 'INTERNAL' ? (error.stack ?? error.message) : error.message
@@ -48,68 +35,39 @@ export async function runGateway(args: readonly string[]): Promise<void> {
   }
 }
 
-async function serve(conf: DfcConf, level: string): Promise<void> {
-  const logger = createGatewayLog({ level })
-  const { host, port, data, public_url: publicUrl } = conf.gateway
-  const sessionKey = await loadSessionKey(data)
-  const pages = await loadPageBundle(resolve(ROOT, 'web/dist'), basePath(publicUrl))
-  const clusterKey = readClusterKey(conf.cluster_key_file)
-  const store = createStore({
-    conf,
-    ...(clusterKey === undefined ? {} : { clusterKey }),
-    log: (line) => logger.warn(line),
-  })
-  try {
-    await store.ready()
-    const app = await createApp({ store, conf, sessionKey, pages, logger })
-    const address = await listen(app, host, port)
-    saveCompileCache()
+/** One process, or several behind one port; each worker runs this same program. */
+async function start({ conf, level }: { conf: DfcConf; level: string }): Promise<void> {
+  const count = workerCount(conf, availableParallelism())
+  if (cluster.isPrimary && count > 1) {
+    const workers = createWorkers({ count, report: (line) => process.stderr.write(line) })
+    // Signals come before the workers: a start can be given up.
+    stopOnSignal(() => workers.stop())
+    const address = await workers.start()
+    if (typeof address === 'number') process.exitCode = address
+    else process.stdout.write(`gateway listens on ${address}\n`)
+    return
+  }
+  const post = cluster.isPrimary ? undefined : joinPrimary()
+  // Only who serves loads the rest: the process that watches over workers stays small.
+  const { serve } = await import('./serve.ts')
+  if (post === undefined) {
+    const { address, stop } = await serve({ conf, level })
     process.stdout.write(`gateway listens on ${address}\n`)
-    stopOnSignal(async () => {
-      await closeWithin(app, STOP_TIMEOUT_MS)
-      await store.close()
-    })
-  } catch (error) {
-    await store.close()
-    throw error
+    stopOnSignal(stop)
+    return
   }
+  const own = shareOf(conf, count)
+  const { address, stop } = await serve({ conf: own, level, turns: post.turns })
+  const ask = stopOnSignal(stop)
+  post.onStop(ask)
+  post.ready(address)
 }
 
-/** The address to open, e.g. `http://127.0.0.1:8080`. @throws DfsError PORT_IN_USE, CONF_INVALID */
-async function listen(app: App, host: string, port: number): Promise<string> {
-  try {
-    await app.listen({ host, port })
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') {
-      const message = `Port ${port} on ${host} is taken by another program.`
-      throw new DfsError('PORT_IN_USE', message, { cause })
-    }
-    const message = `The gateway cannot listen on ${host}, port ${port} (${code}).`
-    throw new DfsError('CONF_INVALID', message, { cause })
-  }
-  const bound = app.server.address()
-  const boundPort = typeof bound === 'object' && bound !== null ? bound.port : port
-  // A wildcard is no address to open.
-  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host
-  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${boundPort}`
-}
-
-/** No new requests; those under way have `limitMs`, then their connections are cut. */
-async function closeWithin(app: App, limitMs: number): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), limitMs)
-  // Node closes the connections that are idle now; those that become so are looked for.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_EVERY_MS)
-  await app.close()
-  clearTimeout(timer)
-  clearInterval(sweep)
-}
-
-/** The first signal stops cleanly, the second at once. */
-function stopOnSignal(stop: () => Promise<void>): void {
+/** The first signal stops cleanly, the second at once. Answers how to stop without a signal. */
+function stopOnSignal(stop: () => Promise<void>): () => void {
   let isStopping = false
-  const onSignal = () => {
-    if (isStopping) process.exit(1)
+  const begin = () => {
+    if (isStopping) return
     isStopping = true
     stop().then(
       () => process.exit(0),
@@ -119,8 +77,13 @@ function stopOnSignal(stop: () => Promise<void>): void {
       },
     )
   }
+  const onSignal = () => {
+    if (isStopping) process.exit(1)
+    begin()
+  }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  return begin
 }
 
 const LEVELS = ['error', 'warn', 'info', 'debug']
