@@ -31,6 +31,8 @@ export const dfcConfSchema = table({
     user_transfers: count(128),
     memory_mib: count(1280),
     rows: count(64),
+    progress_bytes: count(16_384),
+    progress_window_ms: timeoutMs(120_000),
     waiting: count(1024, 0),
     wait_timeout_ms: timeoutMs(30_000),
     derivations: count(2, 1, 64),

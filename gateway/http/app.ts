@@ -26,6 +26,7 @@ import { nodeRoutes } from './nodes.ts'
 import { openApi } from './open-api.ts'
 import type { PageBundle } from './page-bundle.ts'
 import { pageRoutes } from './pages.ts'
+import type { Patience } from './patience.ts'
 import { answerFailure, answerFailures } from './problem.ts'
 import { renameRoutes } from './rename-form.ts'
 import { PAGE_POLICY } from './security.ts'
@@ -106,15 +107,19 @@ export async function createApp(options: AppOptions): Promise<App> {
   const auth = { store, publicUrl }
   const identify = createIdentify(auth)
   const requireUser = createRequireUser(auth)
-  const stallTimeoutMs = conf.limits.stall_timeout_ms
+  const patience: Patience = {
+    stallTimeoutMs: conf.limits.stall_timeout_ms,
+    progressBytes: conf.limits.progress_bytes,
+    progressWindowMs: conf.limits.progress_window_ms,
+  }
   await app.register(async (scope: App) => sessionRoutes(scope, { ...auth, views }))
   await app.register(async (scope: App) =>
-    fileRoutes(scope, { store, views, stallTimeoutMs, requireUser }),
+    fileRoutes(scope, { store, views, patience, requireUser }),
   )
   await app.register(async (scope: App) =>
-    tusRoutes(scope, { store, views, stallTimeoutMs, requireUser }),
+    tusRoutes(scope, { store, views, patience, requireUser }),
   )
-  await app.register(async (scope: App) => zipRoute(scope, { store, stallTimeoutMs, requireUser }))
+  await app.register(async (scope: App) => zipRoute(scope, { store, patience, requireUser }))
   await app.register(async (scope: App) => nodeRoutes(scope, { store, requireUser }))
   await app.register(async (scope: App) => accountRoutes(scope, { store, views, requireUser }))
   await app.register(async (scope: App) =>

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FileInfo, Store } from '../dfs/store.ts'
 import { identityOf } from './auth.ts'
 import { type Answer, answerTo } from './file-answer.ts'
+import type { Patience } from './patience.ts'
 import { abortOnClose, sendContent } from './response-body.ts'
 
 export interface DownloadOptions {
@@ -12,7 +13,7 @@ export interface DownloadOptions {
   name: string
   /** `?download`: to save, not to show. */
   isDownload: boolean
-  stallTimeoutMs: number
+  patience: Patience
 }
 
 /**
@@ -26,7 +27,7 @@ export async function sendFile(
   reply: FastifyReply,
   options: DownloadOptions,
 ): Promise<FastifyReply> {
-  const { store, name, stallTimeoutMs } = options
+  const { store, name, patience } = options
   const signal = abortOnClose(reply.raw)
   let answer: Answer | undefined
   let refusal: unknown
@@ -70,7 +71,7 @@ export async function sendFile(
   }
   reply.raw.writeHead(status)
   try {
-    await sendContent(reply.raw, { content, first, sizeBytes, stallTimeoutMs })
+    await sendContent(reply.raw, { content, first, sizeBytes, patience })
   } catch (error) {
     // Nothing can be said to the client any more; a client that left is no news.
     const code = error instanceof DfsError ? error.code : undefined

@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FileInfo, Store } from '../dfs/store.ts'
 import { identityOf } from './auth.ts'
 import { mediaTypeOf } from './file-upload.ts'
+import type { Patience } from './patience.ts'
 import { bodyEnded, readBody, within, withSource } from './request-body.ts'
 import { folderPrefix, nameFromForm } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
@@ -17,7 +18,7 @@ export interface FormOptions {
   store: Store
   /** Where the files go; a field `folder` before them says otherwise. */
   folder: string | undefined
-  stallTimeoutMs: number
+  patience: Patience
 }
 
 /**
@@ -30,7 +31,7 @@ export async function storeForm(
   reply: FastifyReply,
   options: FormOptions,
 ): Promise<FileInfo[]> {
-  const { store, stallTimeoutMs } = options
+  const { store, patience } = options
   if (!request.isMultipart())
     throw new DfsError('FORM_INVALID', 'The request is no multipart form.')
   if (!/;\s*boundary=/i.test(request.headers['content-type'] ?? ''))
@@ -43,13 +44,13 @@ export async function storeForm(
   const parts = request.parts()
   try {
     while (true) {
-      const { value: part, done } = await within(nextPart(parts, request), stallTimeoutMs)
+      const { value: part, done } = await within(nextPart(parts, request), patience.stallTimeoutMs)
       if (done === true) break
       if (part.type === 'field') {
         if (part.fieldname === 'folder') folder = folderPrefix(String(part.value))
         continue
       }
-      const upload = await uploadOf(part, { request, folder, stallTimeoutMs })
+      const upload = await uploadOf(part, { request, folder, patience })
       if (upload !== undefined) {
         const { file } = await withSource(upload.source, (source) =>
           store.upload(identity, { ...upload, source, signal, isSourceOwned: true }),
@@ -77,16 +78,16 @@ interface FormUpload {
 interface PartOptions {
   request: FastifyRequest
   folder: string
-  stallTimeoutMs: number
+  patience: Patience
 }
 
 /** The upload that a part asks for; undefined for a file input that was left empty. */
 async function uploadOf(
   part: MultipartFile,
-  { request, folder, stallTimeoutMs }: PartOptions,
+  { request, folder, patience }: PartOptions,
 ): Promise<FormUpload | undefined> {
   const toError = (cause: unknown) => formError(cause, request)
-  const source = readBody(part.file, { stallTimeoutMs, toError })
+  const source = readBody(part.file, { patience, toError })
   // The types say string; a part of type application/octet-stream may come without a file name.
   const filename = (part.filename as string | undefined) ?? ''
   if (filename === '') {

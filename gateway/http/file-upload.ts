@@ -6,6 +6,7 @@ import type { Store, UploadRequest, UploadResult } from '../dfs/store.ts'
 import { identityOf } from './auth.ts'
 import { writeCondition } from './conditions.ts'
 import { bodyDigests, checkedSource } from './digest-fields.ts'
+import type { Patience } from './patience.ts'
 import { bodyEnded, readBody, withSource } from './request-body.ts'
 import { abortOnClose } from './response-body.ts'
 import { isMediaType } from './served-file.ts'
@@ -14,14 +15,14 @@ import { askForBody } from './server.ts'
 export interface PutOptions {
   store: Store
   name: string
-  stallTimeoutMs: number
+  patience: Patience
 }
 
 /** @throws DfsError BAD_REQUEST, and what the store throws */
 export async function storeBody(
   request: FastifyRequest,
   reply: FastifyReply,
-  { store, name, stallTimeoutMs }: PutOptions,
+  { store, name, patience }: PutOptions,
 ): Promise<UploadResult> {
   const identity = identityOf(request)
   const { headers } = request
@@ -38,7 +39,7 @@ export async function storeBody(
   if (type !== undefined) upload.type = type
   if (condition !== undefined) upload.condition = condition
   const onStart = () => askForBody(request, reply)
-  const bytes = readBody(request.raw, { stallTimeoutMs, toError: bodyEnded, onStart })
+  const bytes = readBody(request.raw, { patience, toError: bodyEnded, onStart })
   const body = digests.length === 0 ? bytes : checkedSource(bytes, digests)
   return await withSource(body, (source) => store.upload(identity, { ...upload, source }))
 

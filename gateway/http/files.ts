@@ -14,6 +14,7 @@ import { storeForm } from './file-form.ts'
 import { moveRoute } from './file-move.ts'
 import { storeBody } from './file-upload.ts'
 import { listingRoute } from './listing.ts'
+import type { Patience } from './patience.ts'
 import { folderPrefix, nameFromTarget, nameToPath } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
 import {
@@ -64,7 +65,7 @@ const READ_DESCRIPTION = [
 export interface FileOptions {
   store: Store
   views: Views
-  stallTimeoutMs: number
+  patience: Patience
   requireUser: (request: FastifyRequest) => Promise<void>
 }
 
@@ -94,8 +95,8 @@ export async function fileRoutes(app: App, options: FileOptions): Promise<void> 
       },
       async (request, reply) => {
         const { folder } = request.query
-        const { stallTimeoutMs } = options
-        const stored = await storeForm(request, reply, { store, folder, stallTimeoutMs })
+        const { patience } = options
+        const stored = await storeForm(request, reply, { store, folder, patience })
         if (prefersHtml(request.headers)) {
           const sizeBytes = stored.reduce((sum, file) => sum + file.sizeBytes, 0)
           request.session.set('notice', { kind: 'stored', fileCount: stored.length, sizeBytes })
@@ -107,8 +108,8 @@ export async function fileRoutes(app: App, options: FileOptions): Promise<void> 
   })
 }
 
-function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): void {
-  listingRoute(app, { store, views, stallTimeoutMs })
+function readRoutes(app: App, { store, views, patience }: FileOptions): void {
+  listingRoute(app, { store, views, patience })
 
   app.route({
     method: ['GET', 'HEAD'],
@@ -128,7 +129,7 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
       const name = nameFromTarget(request.raw.url ?? '', PREFIX)
       if (request.query.describe === undefined) {
         const isDownload = request.query.download !== undefined
-        return sendFile(request, reply, { store, name, isDownload, stallTimeoutMs })
+        return sendFile(request, reply, { store, name, isDownload, patience })
       }
       const signal = abortOnClose(reply.raw)
       const description = await store.describe(identityOf(request), name, signal)
@@ -161,7 +162,7 @@ function readRoutes(app: App, { store, views, stallTimeoutMs }: FileOptions): vo
 
 function putRoute(
   app: App,
-  { store, views, stallTimeoutMs }: FileOptions,
+  { store, views, patience }: FileOptions,
   requireUploads: () => Promise<void>,
 ): void {
   // The body is a stream, whatever its type says, and has no limit.
@@ -182,7 +183,7 @@ function putRoute(
     },
     async (request, reply) => {
       const name = nameFromTarget(request.raw.url ?? '', PREFIX)
-      const { file, isNew } = await storeBody(request, reply, { store, name, stallTimeoutMs })
+      const { file, isNew } = await storeBody(request, reply, { store, name, patience })
       reply.header('etag', `"${file.md5}"`)
       if (!isNew) return reply.code(200).send(fileJson(file))
       const location = `${views.base}${PREFIX}${nameToPath(file.name)}`

@@ -8,6 +8,7 @@ import { prefersHtml, prefersLines } from './accept.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
 import { judgeRead } from './conditions.ts'
+import type { Patience } from './patience.ts'
 import { abortOnClose } from './response-body.ts'
 import {
   changesJson,
@@ -29,10 +30,10 @@ const STREAM_ROWS = 2000
 export interface ListingOptions {
   store: Store
   views: Views
-  stallTimeoutMs: number
+  patience: Patience
 }
 
-export function listingRoute(app: App, { store, views, stallTimeoutMs }: ListingOptions): void {
+export function listingRoute(app: App, { store, views, patience }: ListingOptions): void {
   app.get(
     '/files',
     {
@@ -55,7 +56,7 @@ export function listingRoute(app: App, { store, views, stallTimeoutMs }: Listing
       const query = queryOf(request.query, signal)
       if (prefersLines(request.headers)) {
         const first = await store.list(identity, { ...query, limit: STREAM_ROWS })
-        hangUpOnStall(reply, stallTimeoutMs)
+        hangUpOnStall(reply, patience.stallTimeoutMs)
         return sendLines(reply, lines({ store, identity, query, first }))
       }
       return sendListing(request, reply, await store.list(identity, query))

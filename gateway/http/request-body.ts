@@ -3,10 +3,11 @@
 // carry an answer.
 import type { Readable } from 'node:stream'
 import { DfsError } from '@fourfold/storage-node/protocol'
+import { Pace, type Patience } from './patience.ts'
 
 export interface BodyOptions {
-  /** Longest silence, milliseconds; conf limits.stall_timeout_ms. */
-  stallTimeoutMs: number
+  /** How slowly it may come. */
+  patience: Patience
   /** Names what went wrong when the stream ends early. */
   toError: (cause: unknown) => DfsError
   /** Called when the first bytes are wanted. */
@@ -23,6 +24,7 @@ export async function* readBody(source: Readable, options: BodyOptions): AsyncGe
   options.onStart?.()
   let wake = () => {}
   let failure: unknown
+  const pace = new Pace(options.patience)
   const onEvent = () => wake()
   const onError = (error: unknown) => {
     failure = error ?? new Error('The stream failed.')
@@ -33,6 +35,7 @@ export async function* readBody(source: Readable, options: BodyOptions): AsyncGe
     while (true) {
       const bytes: Buffer | null = failure === undefined ? source.read() : null
       if (bytes !== null) {
+        pace.saw(bytes.length, 0)
         yield bytes
         continue
       }
@@ -42,7 +45,9 @@ export async function* readBody(source: Readable, options: BodyOptions): AsyncGe
       const arrival = new Promise<void>((resolve) => {
         wake = resolve
       })
-      await within(arrival, options.stallTimeoutMs)
+      const sinceMs = performance.now()
+      await within(arrival, pace.limitMs)
+      pace.saw(0, performance.now() - sinceMs)
       wake = () => {}
     }
   } finally {

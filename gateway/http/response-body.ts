@@ -3,6 +3,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream/promises'
 import type { FastifyReply } from 'fastify'
+import { Pace, type Patience } from './patience.ts'
+
+/** What a client is sent at once before it is known how fast it is, and at most and at least. */
+const FIRST_SLICE_BYTES = 65_536
+const MAX_SLICE_BYTES = 1_048_576
+const LEAST_SLICE_BYTES = 16_384
+const QUICK_MS = 20
 
 /**
  * What is read of a refused body before the connection is cut, so that the client reads the answer:
@@ -29,8 +36,8 @@ export interface ContentOptions {
    */
   first: IteratorResult<Buffer>
   sizeBytes: number
-  /** Longest time in which a client may take nothing, milliseconds. */
-  stallTimeoutMs: number
+  /** How slowly the client may take it. */
+  patience: Patience
 }
 
 /**
@@ -42,13 +49,14 @@ export async function sendContent(
   response: ServerResponse,
   options: ContentOptions,
 ): Promise<void> {
-  const { content, sizeBytes, stallTimeoutMs } = options
+  const { content, sizeBytes, patience } = options
+  const writer = new PacedWriter(response, patience)
   let sentBytes = 0
   try {
     for (let step = options.first; step.done !== true; step = await content.next()) {
       sentBytes += step.value.length
       if (sentBytes > sizeBytes) throw new Error('The content is longer than announced.')
-      await write(response, step.value, stallTimeoutMs)
+      await writer.write(step.value)
     }
     if (sentBytes !== sizeBytes) throw new Error('The content is shorter than announced.')
     response.end()
@@ -60,25 +68,59 @@ export async function sendContent(
   }
 }
 
-function write(response: ServerResponse, bytes: Buffer, stallTimeoutMs: number): Promise<void> {
-  const { socket } = response
-  return new Promise((resolve, reject) => {
-    const settle = (error?: Error | null) => {
-      socket?.setTimeout(0)
-      socket?.off('timeout', onStall)
-      response.off('close', onClose)
-      if (error) reject(error)
-      else resolve()
-    }
-    const onClose = () => settle(new Error('The client went away.'))
-    // The socket's own timeout: it knows whether bytes leave, also in the middle of one long write.
-    const onStall = () => response.destroy()
-    socket?.setTimeout(stallTimeoutMs)
-    socket?.on('timeout', onStall)
-    response.once('close', onClose)
-    if (response.destroyed) onClose()
-    else response.write(bytes, settle)
-  })
+/** Writes at the client's pace, and gives up on a client that is slower than it may be. */
+class PacedWriter {
+  readonly #response: ServerResponse
+  readonly #patience: Patience
+  readonly #pace: Pace
+  #sliceBytes = FIRST_SLICE_BYTES
+
+  constructor(response: ServerResponse, patience: Patience) {
+    this.#response = response
+    this.#patience = patience
+    this.#pace = new Pace(patience)
+  }
+
+  /** Slices are large for a fast client, and small for a slow one, so that its progress is seen. */
+  async write(bytes: Buffer): Promise<void> {
+    let at = 0
+    do {
+      const slice = bytes.subarray(at, at + this.#sliceBytes)
+      const sinceMs = performance.now()
+      await this.#writeSlice(slice)
+      const tookMs = performance.now() - sinceMs
+      this.#pace.saw(slice.length, tookMs)
+      const isQuick = tookMs < QUICK_MS
+      this.#sliceBytes = isQuick
+        ? Math.min(this.#sliceBytes * 4, MAX_SLICE_BYTES)
+        : LEAST_SLICE_BYTES
+      at += slice.length
+    } while (at < bytes.length)
+  }
+
+  #writeSlice(bytes: Buffer): Promise<void> {
+    const response = this.#response
+    const { socket } = response
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error | null) => {
+        clearTimeout(timer)
+        socket?.setTimeout(0)
+        socket?.off('timeout', giveUp)
+        response.off('close', onClose)
+        if (error) reject(error)
+        else resolve()
+      }
+      const onClose = () => settle(new Error('The client went away.'))
+      const giveUp = () => response.destroy()
+      const timer = setTimeout(giveUp, this.#pace.timeFor(bytes.length))
+      // The socket's own timeout: it knows whether bytes leave, also in the middle of one write.
+      socket?.setTimeout(this.#patience.stallTimeoutMs)
+      socket?.on('timeout', giveUp)
+      response.once('close', onClose)
+      if (response.destroyed) onClose()
+      else response.write(bytes, settle)
+    })
+  }
 }
 
 /** Whether the client is still sending, or waits to be told to send, a body that was not read. */

@@ -9,6 +9,7 @@ import {
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { rawProblem } from './problem.ts'
+import { limitSmallBody, watchConnections } from './slow-clients.ts'
 
 /** Until the head of a request is complete. */
 const HEADERS_TIMEOUT_MS = 20_000
@@ -16,9 +17,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000
 /** Names of 1 KiB, a cookie of 4 KiB and what proxies add. */
 const MAX_HEADER_BYTES = 32 * 1024
 const MAX_HEADERS = 100
-/**
- * Beyond these the kernel's queue is where clients wait; each costs a descriptor and some memory.
- */
+/** Those above are closed at once; each costs a descriptor and some memory. */
 const MAX_CONNECTIONS = 4096
 /** How often the timeout above is looked at. */
 const CHECK_EVERY_MS = 2_000
@@ -41,8 +40,10 @@ export function createHttpServer(handler: RequestListener): Server {
   })
   server.maxHeadersCount = MAX_HEADERS
   server.maxConnections = MAX_CONNECTIONS
+  const watch = watchConnections(server, MAX_CONNECTIONS)
   const serve = (request: IncomingMessage, response: ServerResponse) => {
     answering.set(request.socket, response)
+    watch.onRequest(request, response)
     handler(request, response)
   }
   server.on('request', serve)
@@ -70,7 +71,9 @@ export function askForBody(request: FastifyRequest, reply: FastifyReply): void {
 
 /** A preParsing hook: every onRequest hook has passed, and the framework will read the body now. */
 export async function sendContinue(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  if (request.routeOptions.config.isStreamed !== true) askForBody(request, reply)
+  if (request.routeOptions.config.isStreamed === true) return
+  askForBody(request, reply)
+  limitSmallBody(request.raw)
 }
 
 /**

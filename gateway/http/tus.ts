@@ -9,6 +9,7 @@ import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
 import { writeCondition } from './conditions.ts'
+import type { Patience } from './patience.ts'
 import { bodyEnded, readBody, withSource } from './request-body.ts'
 import { nameToPath } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
@@ -31,7 +32,7 @@ const PATH = '/uploads'
 export interface TusOptions {
   store: Store
   views: Views
-  stallTimeoutMs: number
+  patience: Patience
   requireUser: (request: FastifyRequest) => Promise<void>
 }
 
@@ -109,7 +110,7 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
     const checksum = checksumOf(one(request.headers['upload-checksum']))
     const signal = abortOnClose(reply.raw)
     const body = readBody(request.raw, {
-      stallTimeoutMs: options.stallTimeoutMs,
+      patience: options.patience,
       toError: bodyEnded,
       onStart: () => askForBody(request, reply),
     })

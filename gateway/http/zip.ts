@@ -9,6 +9,7 @@ import { Type } from 'typebox'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
+import type { Patience } from './patience.ts'
 import { abortOnClose, sendContent } from './response-body.ts'
 import { problemResponses, zipSchema } from './schemas.ts'
 import { createZip, storeSource } from './zip-content.ts'
@@ -20,12 +21,12 @@ const BODY_LIMIT_BYTES = 4 * 1024 * 1024
 
 export interface ZipOptions {
   store: Store
-  stallTimeoutMs: number
+  patience: Patience
   requireUser: (request: FastifyRequest) => Promise<void>
 }
 
 export async function zipRoute(app: App, options: ZipOptions): Promise<void> {
-  const { store, stallTimeoutMs } = options
+  const { store, patience } = options
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES })
   app.post(
     '/zip',
@@ -67,7 +68,7 @@ export async function zipRoute(app: App, options: ZipOptions): Promise<void> {
       })
       try {
         const first = await content.next()
-        await sendContent(reply.raw, { content, first, sizeBytes, stallTimeoutMs })
+        await sendContent(reply.raw, { content, first, sizeBytes, patience })
       } catch (error) {
         const code = error instanceof DfsError ? error.code : undefined
         if (!signal.aborted || code !== undefined) request.log.info({ code }, 'archive broke off')
