@@ -95,6 +95,22 @@ export const verbs = {
     details: ['With the cluster key, also disk, repair and scrub of each node.'],
     options: { '--json': { what: 'one JSON object a line, for programs' } },
   },
+  fsck: {
+    usage: '[USER PASSWORD]',
+    what: 'Read and verify every copy of every file.',
+    details: [
+      "Reads both copies of each part of the user's files, and compares checksums, seals and MD5.",
+      'Ends with 0 only where all copies were read and are whole. Nodes mend what they can by',
+      'themselves; nodes shows how far they are. --json writes one JSON object a line: user, name,',
+      'file, sizeBytes, copies, faults, verdict.',
+    ],
+    options: {
+      '--all': { what: "all users' files, their ciphertext; for operators" },
+      '--quiet': { what: 'only files of which something is wrong' },
+      '--json': { what: 'one JSON object a line, for programs' },
+    },
+    dashAt: [1],
+  },
   scrub: {
     usage: '[NODE ...]',
     what: 'Have nodes check all that they hold, now; for operators.',

@@ -16,6 +16,7 @@ const runners: Record<Exclude<VerbName, 'help' | 'exit'>, () => Promise<Run>> = 
   delete: async () => (await import('./delete.ts')).remove,
   mv: async () => (await import('./move.ts')).move,
   nodes: async () => (await import('./nodes.ts')).nodes,
+  fsck: async () => (await import('./fsck.ts')).fsck,
   scrub: async () => (await import('./scrub.ts')).scrub,
   passwd: async () => (await import('./accounts.ts')).passwd,
   user: async () => (await import('./accounts.ts')).user,

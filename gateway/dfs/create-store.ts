@@ -9,6 +9,8 @@ import { ALL_NODES, createCluster } from './cluster.ts'
 import { describeFile } from './description-report.ts'
 import { download } from './download.ts'
 import { checkFileName } from './file-name.ts'
+import { checkFiles } from './fsck.ts'
+import { checkAll } from './fsck-all.ts'
 import type { Identity } from './identity.ts'
 import { createKeptUploads } from './kept-uploads.ts'
 import { createListings } from './listing.ts'
@@ -107,6 +109,11 @@ export function createStore(options: StoreOptions): Store {
       admission,
       onStored: (identity) => listings.touch(identity),
     }),
+    fsck: (identity, signal) =>
+      checkFiles({ cluster, identity, signal, list: (query) => listings.list(identity, query) }),
+    async *fsckAll(signal) {
+      yield* checkAll({ cluster, key: status.requireKey(), signal })
+    },
     async scrub(names) {
       const nodes = ALL_NODES.filter((node) => names.includes(nodeName(node)))
       const outcomes = await status.scrub(nodes)

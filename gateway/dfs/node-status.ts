@@ -103,11 +103,12 @@ export function createNodeStatus(cluster: Cluster, key: Buffer | undefined) {
   /** @throws DfsError FORBIDDEN where there is no cluster key */
   function requireKey(): Buffer {
     if (key !== undefined) return key
-    throw new DfsError('FORBIDDEN', 'Asking for a scrub needs the cluster key.')
+    throw new DfsError('FORBIDDEN', 'There is no cluster key here; operators need it.')
   }
 
   return {
     states,
+    requireKey,
     /**
      * Asks nodes (0..3) to read all that they hold, now and at their full pace. Answers for each
      * what came of it.

@@ -2,6 +2,7 @@
 // below. Knows no HTTP. Every method takes limits from the conf or an AbortSignal, and throws
 // DfsError only.
 import type { DfsError } from '@fourfold/storage-node/protocol'
+import type { FileCheck } from './copy-check.ts'
 import type { Identity } from './identity.ts'
 import type { KeptUploads } from './kept-uploads.ts'
 import type { NodeFigures } from './node-status.ts'
@@ -273,6 +274,16 @@ export interface Store {
   moveFolder(identity: Identity, request: FolderMoveRequest): Promise<number>
   /** Uploads that outlive a request, and go on where they broke off. */
   uploads: KeptUploads
+  /**
+   * Verifies every copy of the user's files, one after the other, by reading it.
+   * @throws AUTH_FAILED, NODES_UNAVAILABLE
+   */
+  fsck(identity: Identity, signal?: AbortSignal): AsyncIterable<FileCheck>
+  /**
+   * As `fsck`, of all users' files: their ciphertext.
+   * @throws FORBIDDEN where there is no cluster key
+   */
+  fsckAll(signal?: AbortSignal): AsyncIterable<FileCheck>
   /**
    * Asks nodes, by name, to read all that they hold, now and at their full pace. Answers for each
    * node what it said.
