@@ -106,7 +106,12 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   /** @throws DfsError FILE_NOT_FOUND, PART_MISSING */
   function placeOf(name: VersionName, part: number): PartPlace {
     const row = findRow(name)
-    if (row === undefined || row.state === State.deleted) throw unknownVersion()
+    if (row === undefined || row.state === State.deleted) {
+      // Who reads a file while it gets another name reads on.
+      const moved = table.movedTo(name)
+      if (moved === undefined) throw unknownVersion()
+      return placeOf(moved, part)
+    }
     const stored = partOf(row, part)
     if (stored === undefined) {
       throw new DfsError('PART_MISSING', `This node has no copy of part ${part} of that version.`)

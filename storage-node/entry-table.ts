@@ -3,6 +3,7 @@
 // prepared ones. What a change means to clients and peers, entries.ts and peer-entries.ts say.
 // Functions that write run inside `catalog.write`; nothing here touches part files.
 import type { Catalog } from './catalog.ts'
+import { createMovedVersions } from './moved-versions.ts'
 import { compareVersions, versionAfter } from './protocol/index.ts'
 
 export const State = { prepared: 0, committed: 1, deleted: 2 } as const
@@ -69,6 +70,7 @@ export interface EntryRow {
 export type EntryTable = ReturnType<typeof createEntryTable>
 
 export function createEntryTable(catalog: Catalog) {
+  const moved = createMovedVersions()
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
     ofFile: sql('SELECT * FROM entries WHERE user = ? AND file = ? ORDER BY version'),
@@ -145,8 +147,9 @@ export function createEntryTable(catalog: Catalog) {
       | undefined
     if (move === undefined) return doomed
     statements.endMove.run(user, file, version)
-    const ended = { user, file: move.source, version: versionAfter(move.source_version) }
-    return [...doomed, ...bury(ended)]
+    const from = { user, file: move.source, version: move.source_version }
+    moved.add(from, { user, file, version })
+    return [...doomed, ...bury({ ...from, version: versionAfter(from.version) })]
   }
 
   /** Puts a tombstone in the place of all older versions, unless what is decided is as new. */
@@ -209,6 +212,8 @@ export function createEntryTable(catalog: Catalog) {
     insert,
     insertMove,
     movesFrom,
+    /** Where a version went that was moved to another name not long ago. */
+    movedTo: moved.find,
     commit,
     bury,
     removeOlder,

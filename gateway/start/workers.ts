@@ -70,7 +70,8 @@ export function createWorkers(options: { count: number; report: (line: string) =
   let delayMs = FIRST_DELAY_MS
 
   function fork(): void {
-    // All ask for the same port, also for one that the system chooses, and share what the first got.
+    // All ask for the same port, also for one that the system chooses, and share what the first
+    // got.
     const worker = cluster.fork()
     const startedMs = performance.now()
     alive.add(worker)

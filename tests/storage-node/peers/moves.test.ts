@@ -3,7 +3,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { compareVersions, newVersion, versionAfter } from '@fourfold/storage-node/protocol'
+import {
+  compareVersions,
+  lanesOfNode,
+  newVersion,
+  partOfLane,
+  versionAfter,
+} from '@fourfold/storage-node/protocol'
 import {
   isWholeOn,
   NUMBERS,
@@ -16,7 +22,7 @@ import {
   startRing,
   until,
 } from '../../support/ring.ts'
-import { commit, store } from '../../support/stored-file.ts'
+import { commit, readPart, store } from '../../support/stored-file.ts'
 import type { WireClient } from '../../support/wire-client.ts'
 
 let ring: Ring
@@ -72,6 +78,11 @@ for (const { what, shape } of KINDS) {
     for (const number of NUMBERS) assert.ok(await isWholeOn(ring, number, from))
     await ring.each(NUMBERS, commitOf(to))
     assert.ok(await isMovedEverywhere(from, to)())
+    // Who was reading under the old name reads on.
+    const [, part] = lanesOfNode(0, from.first).map((lane) => partOfLane(lane, from))
+    const old = { stored: shareOf(from, 1), part: part! }
+    const pieces = await ring.at(1, (client) => readPart(client, ring.alice, old))
+    assert.deepEqual(pieces, from.lanes[lanesOfNode(0, from.first)[1]])
     // Repeating it does no harm.
     await ring.each(NUMBERS, commitOf(to))
     const bytesAfter = folders.map((folder) => [...partFiles(folder).values()])
