@@ -123,6 +123,12 @@ test('every file begins with a sentence that says what it is for', () => {
   )
 })
 
+test('buffers are detached in the one place of each workspace that counts their holders', () => {
+  const places = ['gateway/dfs/lease.ts', 'storage-node/accepted-socket.ts']
+  const detaching = code.filter(({ text }) => /\.transfer(ToFixedLength)?\(\d*\)/.test(text))
+  assert.deepEqual(detaching.map(({ path }) => path).sort(), places)
+})
+
 test('names use the words of the house', () => {
   const broken: string[] = []
   for (const source of code) {

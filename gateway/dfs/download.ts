@@ -8,7 +8,7 @@ import type { Cluster } from './cluster.ts'
 import { attemptOfRow } from './description.ts'
 import type { Identity } from './identity.ts'
 import { LaneReader, laneSources } from './lane-reader.ts'
-import { Lease } from './lease.ts'
+import { giveBack } from './lease.ts'
 import { type FoundFile, lookupExisting, requireReadable } from './lookup.ts'
 import { openRow } from './row.ts'
 import { rowRuns, slicesOf } from './row-runs.ts'
@@ -118,10 +118,6 @@ function inlineRow(found: FoundFile, isLast: boolean): SealedRow[] | undefined {
   const sealed = Buffer.concat(pieces as Buffer[])
   if (isLast) pieces.fill(undefined)
   return [{ row: 0, sealed }]
-}
-
-function giveBack(bytes: Buffer): void {
-  new Lease(bytes, 1).release()
 }
 
 interface RowsRequest {

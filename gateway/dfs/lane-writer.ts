@@ -6,7 +6,7 @@ import { type DfsError, lanesOfNode, NODE_COUNT } from '@fourfold/storage-node/p
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import type { NodeConnection } from './connection.ts'
 import type { Identity } from './identity.ts'
-import { Lease } from './lease.ts'
+import { lend } from './lease.ts'
 import type { SealedRow } from './row.ts'
 
 /** Bytes of one lane, and the CRC-32 over its pieces' CRC-32s. */
@@ -75,12 +75,13 @@ export class LaneWriter {
   async write(row: number, sealed: SealedRow): Promise<void> {
     for (const [lane, { lengthBytes, crc }] of sealed.pieces.entries())
       addPiece(this.sums[lane]!, lengthBytes, crc)
-    const lease = new Lease(sealed.ciphertext, this.#channels.length)
-    for (const { connection, id } of this.#channels) {
+    const releases = lend(sealed.ciphertext, this.#channels.length)
+    for (const [at, { connection, id }] of this.#channels.entries()) {
       const [before, after] = lanesOfNode(connection.index, this.#options.first)
       const body = [sealed.pieces[before]!, sealed.pieces[after]!]
       const fields = { upload: this.#options.upload, row }
-      connection.sendOnChannel(id, { op: 'append', fields, body, ...this.#common() }, lease.release)
+      const call = { op: 'append', fields, body, ...this.#common() } as const
+      connection.sendOnChannel(id, call, releases[at]!)
     }
     await Promise.all(
       this.#channels.map(({ connection }) =>

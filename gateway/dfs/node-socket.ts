@@ -2,7 +2,7 @@
 // again for every read of every connection.
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { Lease } from './lease.ts'
+import { giveBack } from './lease.ts'
 
 /** Larger reads cost fewer turns; beyond this, the buffer falls out of the processor's cache. */
 const READ_BYTES = 262_144
@@ -28,7 +28,7 @@ export function openNodeSocket(address: NodeAddress, push: (bytes: Buffer) => vo
     const socket = connectTls({ host, port, ...tls })
     return socket.on('data', (bytes: Buffer) => {
       push(bytes)
-      new Lease(bytes, 1).release()
+      giveBack(bytes)
     })
   }
   const buffer = shared ?? Buffer.allocUnsafeSlow(READ_BYTES)

@@ -1,7 +1,7 @@
 // Gathers a stream of any-sized buffers into rows of plaintext. One row is held at a time, in one
 // buffer.
 import { ROW_BYTES } from '@fourfold/storage-node/protocol'
-import { Lease } from './lease.ts'
+import { giveBack } from './lease.ts'
 
 export interface PlainRow {
   row: number
@@ -44,7 +44,7 @@ export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<Plai
       filled += taken
       at += taken
     }
-    if (isSourceOwned === true) new Lease(bytes, 1).release()
+    if (isSourceOwned === true) giveBack(bytes)
   }
   yield { row, plain: buffer.subarray(0, filled), isLast: true }
 }
