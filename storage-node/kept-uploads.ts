@@ -61,12 +61,24 @@ export function createKeptUploads(options: {
   /** @throws DfsError UPLOAD_EXISTS, BUSY */
   function open(
     user: string,
-    upload: { id: Uint8Array; first: number; expiresMs: number; sealed: Uint8Array },
+    upload: {
+      id: Uint8Array
+      first: number
+      expiresMs: number
+      sealed: Uint8Array
+      /** The file is stored already; this only remembers it. */
+      isDone: boolean
+    },
   ): Promise<void> {
-    const { id, first, expiresMs, sealed } = upload
+    const { id, first, expiresMs, sealed, isDone } = upload
     return catalog.write(() => {
       if (table.find(id) !== undefined) {
         throw new DfsError('UPLOAD_EXISTS', 'That upload id is taken.')
+      }
+      if (isDone) {
+        table.insert({ id, user, first, expires_ms: expiresMs })
+        table.finish(id, Date.now() + DONE_MS, sealed)
+        return
       }
       if (table.count() >= MAX_UPLOADS || table.countOf(user) >= MAX_OF_USER) {
         throw new DfsError('BUSY', 'There are too many unfinished uploads.')

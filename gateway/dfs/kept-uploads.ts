@@ -18,9 +18,10 @@ import {
 } from './kept-info.ts'
 import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
 import { KeptSession, requireOffset } from './kept-session.ts'
-import { sealState } from './kept-state.ts'
+import { type KeptState, sealState } from './kept-state.ts'
 import { RowDigest } from './row-digest.ts'
 import type { UploadResult } from './store.ts'
+import { upload } from './upload.ts'
 
 /** A writer that gave no byte for so long makes room for the next; before that it is let be. */
 const QUIET_MS = 3000
@@ -43,6 +44,15 @@ export interface AppendRequest {
 export interface KeptUploads {
   /** @throws NODES_UNAVAILABLE, NO_SPACE, NAME_INVALID, PRECONDITION_FAILED, BUSY, TOO_LARGE */
   create(identity: Identity, request: KeptRequest): Promise<KeptInfo>
+  /**
+   * Stores a file that comes whole, of at most one row, and remembers it as an upload that is done.
+   * @throws as `create` and `append`; nothing is left then
+   */
+  createWhole(
+    identity: Identity,
+    request: KeptRequest & { sizeBytes: number },
+    body: { source: AsyncIterable<Uint8Array>; signal?: AbortSignal },
+  ): Promise<KeptInfo>
   /** @throws UPLOAD_UNKNOWN, NODES_UNAVAILABLE, and what the end of an upload may meet */
   find(identity: Identity, id: string): Promise<KeptInfo>
   list(identity: Identity): Promise<KeptInfo[]>
@@ -88,16 +98,45 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
 
   async function create(identity: Identity, request: KeptRequest): Promise<KeptInfo> {
     const state = await newState(cluster, identity, request)
+    return openOn(identity, state)
+  }
+
+  async function createWhole(
+    identity: Identity,
+    request: KeptRequest & { sizeBytes: number },
+    body: { source: AsyncIterable<Uint8Array>; signal?: AbortSignal },
+  ): Promise<KeptInfo> {
+    const { note: _, ...file } = request
+    const { sizeBytes } = request
+    const { user } = identity
+    const leave = await admission.transfer({ user, sizeBytes, signal: body.signal })
+    try {
+      const uploader = { cluster, identity, admission }
+      const state = await newState(cluster, identity, request)
+      const { file: stored, isNew } = await upload(uploader, { ...file, ...body })
+      const reached = { offset: sizeBytes, stored: { md5: stored.md5, isNew } }
+      return await openOn(identity, { ...state, ...reached })
+    } catch (error) {
+      throw asUnavailable(error)
+    } finally {
+      leave()
+      onStored(identity)
+    }
+  }
+
+  async function openOn(identity: Identity, state: KeptState): Promise<KeptInfo> {
     const id = randomBytes(UPLOAD_ID_BYTES)
     const expires = Date.now() + keepMs
     const sealed = sealState(identity.entryKey, id, state)
     const first = randomBytes(1)[0]! % NODE_COUNT
     const as = { by: 'user', identity } as const
     const size = state.size === null ? {} : { size: state.size }
-    const fields = { upload: id, first, ...size, expires, sealed }
+    const done = state.stored !== null
+    const fields = { upload: id, first, ...size, expires, sealed, done }
     const outcomes = await cluster.callEach(ALL_NODES, () => ({ op: 'keep-open', fields, as }))
     const failure = outcomes.find(({ error }) => error !== undefined)?.error
-    if (failure !== undefined) {
+    // What is stored is stored, whether all nodes remember this of it or not.
+    if (failure !== undefined && !done) {
       cluster.tellLater(ALL_NODES, { op: 'abort-upload', fields: { upload: id }, as })
       throw asUnavailable(failure)
     }
@@ -314,7 +353,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
   }
 
   return {
-    ...{ create, find, append, begins, drop },
+    ...{ create, createWhole, find, append, begins, drop },
     list: async (identity) => (await listKept(cluster, identity)).map(infoOf),
   }
 }

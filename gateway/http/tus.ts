@@ -1,7 +1,7 @@
 // The face for uploads that survive broken connections: tus 1.0.0 at /uploads, with creation,
 // creation-with-upload, deferred length, expiration, checksum and termination. Our own and not
 // @tus/server, which has no checksums, no problem documents and no offsets that storage confirms.
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, ROW_BYTES } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { KeptInfo } from '../dfs/kept-info.ts'
@@ -54,10 +54,19 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
     const file = fileOf(one(headers['upload-metadata']))
     const identity = identityOf(request)
     const condition = await writeCondition(headers, () => statOrNothing(request, file.name))
+    const kept = { ...file, ...(condition !== undefined && { condition }) }
+    const isWhole = hasBody && headers['content-length'] === headers['upload-length']
+    if (isWhole && sizeBytes !== undefined && sizeBytes <= ROW_BYTES) {
+      const { source, signal } = bodyOf(request, reply)
+      const info = await withSource(source, (bytes) =>
+        store.uploads.createWhole(identity, { ...kept, sizeBytes }, { source: bytes, signal }),
+      )
+      reply.code(201).header('location', `${views.base}${PATH}/${info.id}`)
+      return tell(reply, info).send()
+    }
     const info = await store.uploads.create(identity, {
-      ...file,
+      ...kept,
       ...(sizeBytes !== undefined && { sizeBytes }),
-      ...(condition !== undefined && { condition }),
     })
     reply.code(201).header('location', `${views.base}${PATH}/${info.id}`)
     if (!hasBody && sizeBytes !== 0) return tell(reply, info).send()
@@ -107,18 +116,23 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
     reply: FastifyReply,
     place: { id: string; offsetBytes: number; sizeBytes?: number },
   ): Promise<KeptInfo> {
+    const { source, signal, isAtomic } = bodyOf(request, reply)
+    return await withSource(source, (bytes) =>
+      store.uploads.append(identityOf(request), { ...place, source: bytes, isAtomic, signal }),
+    )
+  }
+
+  /** The body, checked where there is a checksum, and whether the client is still there. */
+  function bodyOf(request: FastifyRequest, reply: FastifyReply) {
     const checksum = checksumOf(one(request.headers['upload-checksum']))
-    const signal = abortOnClose(reply.raw)
     const body = readBody(request.raw, {
       patience: options.patience,
       toError: bodyEnded,
       onStart: () => askForBody(request, reply),
     })
-    const sound = checksum === undefined ? body : checked(body, checksum)
-    return await withSource(sound, (source) => {
-      const isAtomic = checksum !== undefined
-      return store.uploads.append(identityOf(request), { ...place, source, isAtomic, signal })
-    })
+    const isAtomic = checksum !== undefined
+    const source = checksum === undefined ? body : checked(body, checksum)
+    return { source, signal: abortOnClose(reply.raw), isAtomic }
   }
 
   function tell(reply: FastifyReply, info: KeptInfo): FastifyReply {

@@ -19,9 +19,10 @@ type KeptOp =
 export function keptCommands(services: Services): CommandsOf<KeptOp> {
   const { kept, space, traffic } = services
   return {
-    async 'keep-open'({ sender }, { upload, first, size, expires, sealed }) {
-      space.require((size ?? 0) / 2)
-      await kept.open(sender.user, { id: upload, first, expiresMs: expires, sealed })
+    async 'keep-open'({ sender }, { upload, first, size, expires, sealed, done }) {
+      if (!done) space.require((size ?? 0) / 2)
+      const fresh = { id: upload, first, expiresMs: expires, sealed, isDone: done }
+      await kept.open(sender.user, fresh)
       return { header: {} }
     },
 

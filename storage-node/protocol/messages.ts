@@ -223,7 +223,11 @@ export const commands = {
     { file: fileId, version, source: fileId, sourceVersion: version, sealed, condition },
     message({ replaced: Type.Boolean() }),
   ),
-  'keep-open': command('user', { upload, first: quarter, size, expires: count, sealed }, nothing),
+  'keep-open': command(
+    'user',
+    { upload, first: quarter, size, expires: count, sealed, done: Type.Boolean() },
+    nothing,
+  ),
   'keep-look': command('user', { upload }, Kept),
   'keep-list': command(
     'user',

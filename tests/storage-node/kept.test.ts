@@ -25,7 +25,11 @@ interface Writer {
 
 async function open(client: WireClient, as: Prover, expires = LATER): Promise<Buffer> {
   const upload = randomBytes(16)
-  await client.request('keep-open', { upload, first: 0, expires, sealed: Buffer.from('0') }, { as })
+  await client.request(
+    'keep-open',
+    { upload, first: 0, expires, sealed: Buffer.from('0'), done: false },
+    { as },
+  )
   return upload
 }
 

@@ -264,6 +264,19 @@ test('POST may bring the first bytes, and answers with the offset after them', a
   assert.equal(whole.headers['upload-offset'], '1000')
   assert.equal(whole.headers.etag, `"${md5(bytes)}"`)
   assert.ok((await get('whole.bin')).body.equals(bytes))
+  const seen = await head(whole.headers.location!)
+  assert.deepEqual([seen.headers['upload-offset'], seen.headers['upload-length']], ['1000', '1000'])
+  assert.equal(seen.headers.etag, whole.headers.etag)
+  const refused = await tus('/uploads', {
+    method: 'POST',
+    body: bytes,
+    headers: {
+      ...{ ...headers, ...length, 'upload-metadata': meta({ filename: 'refused.bin' }) },
+      'upload-checksum': `md5 ${Buffer.alloc(16).toString('base64')}`,
+    },
+  })
+  assert.equal(refused.status, 460)
+  assert.equal((await get('refused.bin')).status, 404)
 })
 
 // Expiration.

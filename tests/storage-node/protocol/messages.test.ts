@@ -102,7 +102,7 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
   },
   commit: { request: file, response: {} },
   'keep-open': {
-    request: { upload: id, first: 3, size: 5, expires: 7, sealed },
+    request: { upload: id, first: 3, size: 5, expires: 7, sealed, done: false },
     response: {},
     optional: ['size'],
   },
