@@ -122,7 +122,8 @@ export function createListings({ cluster, maxFiles, pollMs }: ListingOptions) {
     for (const node of answered) {
       if (since[node]! >= mark.cursors[node]!.since) continue
       const asked = { node, identity, since: since[node]!, brief: true }
-      for await (const { entries } of changesSince(cluster, asked)) {
+      for await (const { entries, isVoid } of changesSince(cluster, asked)) {
+        if (isVoid) return reset
         for (const entry of entries) changed.add(index.slotOf(entry))
         if (changed.size > MAX_CHANGES) return reset
       }

@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { printProfiles } from './profile.ts'
 import { startNginx } from './reference.ts'
+import { printScale } from './scale.ts'
 import { openStage } from './stage.ts'
+import { printStartup } from './startup.ts'
 import { judge, mediansOf } from './verdicts.ts'
 import { type Figures, type Grounds, type Work, works } from './works.ts'
 
@@ -21,6 +23,8 @@ const { values } = parseArgs({
     size: { type: 'string' },
     folder: { type: 'string', default: tmpdir() },
     profile: { type: 'boolean', default: false },
+    scale: { type: 'string' },
+    startup: { type: 'boolean', default: false },
   },
 })
 
@@ -33,7 +37,9 @@ if (chosen.length === 0) {
 }
 
 const profiles = values.profile ? mkdtempSync(join(tmpdir(), 'fourfold-profiles-')) : undefined
-await bench()
+if (values.scale !== undefined) await printScale(Number(values.scale))
+if (values.startup) await printStartup()
+if (values.scale === undefined && !values.startup) await bench()
 if (profiles !== undefined) printProfiles(profiles)
 
 async function bench(): Promise<void> {

@@ -1,5 +1,5 @@
 // What listings cost as files become many: a thousand to a million of one user, cold and warm, and
-// how long a node and a gateway that have them take to start. `node tests/bench/scale.ts [MOST]`.
+// how long a node that has them takes to start. `npm run bench -- --scale 1000000`.
 import { readFileSync } from 'node:fs'
 import { request } from 'undici'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
@@ -134,13 +134,17 @@ function residentBytes(pid: number): number {
   return Number(match?.[1] ?? 0) * 1024
 }
 
-if (import.meta.main) {
-  const { rows, startMs } = await measureScale(Number(process.argv[2] ?? 1_000_000))
-  const rounded = rows.map((row) =>
-    Object.fromEntries(
-      Object.entries(row).map(([name, value]) => [name, Math.round(value * 10) / 10]),
-    ),
-  )
-  console.table(rounded)
-  console.log('node start, ms:', startMs.map(Math.round).join(', '))
+/** A table of what listings cost, one column for each power of ten up to `most`. */
+export async function printScale(most: number): Promise<void> {
+  const { rows, startMs } = await measureScale(most)
+  const columns = rows.map((row) => {
+    const { files, bytesPerFile, ...times } = row
+    const rounded = Object.entries(times).map(([name, value]) => [
+      name,
+      Math.round(value * 10) / 10,
+    ])
+    return [files, { ...Object.fromEntries(rounded), bytesPerFile: Math.round(bytesPerFile) }]
+  })
+  console.table(Object.fromEntries(columns))
+  console.log('Start of each node with all of them, ms:', startMs.map(Math.round).join(', '))
 }
