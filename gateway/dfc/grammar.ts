@@ -48,6 +48,7 @@ export const verbs = {
     usage: 'FILE [USER PASSWORD]',
     what: 'Fetch a file into this folder.',
     details: [
+      'A get that broke off goes on where it stopped, and the MD5 of all is checked at the end.',
       'The file appears whole or not at all. One that is there is not replaced without --force;',
       'the prompt asks.',
     ],

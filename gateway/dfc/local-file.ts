@@ -13,6 +13,8 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import type { DfsError } from '@fourfold/storage-node/protocol'
+import { hashStart, partPath, wrongContent } from './part-file.ts'
 import { localError, systemReasons, visibleText } from './voice.ts'
 
 /** What stands at a path: nothing, a plain file, a folder, or a device or pipe. */
@@ -43,17 +45,29 @@ export function existsError(path: string): Error {
   return localError(`${visibleText(path)} is here already.`, 'Use --force to replace it.')
 }
 
-/**
- * Writes `content` to a new file beside `path`, syncs it, and gives it its name only then. Where it
- * cannot be whole, nothing stays. A device or pipe is written to as it is.
- * @throws DfsError, and whatever `content` throws
- */
-export async function writeWhole(options: {
+/** Where the file itself will be: a link that stands there keeps pointing. */
+export async function destinationOf(path: string): Promise<string> {
+  return (await standingOf(path)) === 'file' ? await realpath(path) : resolve(path)
+}
+
+export interface WholeFile {
   path: string
   mayReplace: boolean
   content: AsyncIterable<Uint8Array>
-}): Promise<void> {
-  const { mayReplace, content } = options
+  /**
+   * The MD5 of the whole, and how many of its bytes are in the part that a broken download left;
+   * `content` is the rest. Where it breaks again, what there is stays.
+   */
+  goOn?: { md5: string; fromBytes: number }
+}
+
+/**
+ * Writes `content` to a file beside `path`, syncs it, and gives it its name only then. A device or
+ * pipe is written to as it is.
+ * @throws DfsError DIGEST_MISMATCH, and whatever `content` throws
+ */
+export async function writeWhole(options: WholeFile): Promise<void> {
+  const { mayReplace, content, goOn } = options
   const standing = await standingOf(options.path)
   if (standing === 'device') return writeInto(options.path, content)
   if (standing === 'folder') {
@@ -64,25 +78,55 @@ export async function writeWhole(options: {
   }
   if (standing === 'file' && !mayReplace) throw existsError(options.path)
 
-  // A link that stands there keeps pointing: the file behind it is the one to replace.
-  const path = standing === 'file' ? await realpath(options.path) : resolve(options.path)
-  const temporary = join(dirname(path), `.dfc-${randomBytes(6).toString('hex')}.part`)
-  const handle = await open(temporary, 'wx').catch((error) => {
+  const path = await destinationOf(options.path)
+  const temporary =
+    goOn === undefined
+      ? join(dirname(path), `.dfc-${randomBytes(6).toString('hex')}.part`)
+      : partPath({ path, md5: goOn.md5 })
+  const flags = constants.O_RDWR | constants.O_CREAT | (goOn ? 0 : constants.O_EXCL)
+  const handle = await open(temporary, flags).catch((error) => {
     throw failure(path, error)
   })
+  let isKept = false
   try {
     try {
-      await writeAll(handle, content, path)
+      if (goOn === undefined) await writeAll(handle, content, { path, fromBytes: 0 })
+      else {
+        isKept = true
+        await writeRest(handle, content, { path, ...goOn }).catch((error) => {
+          isKept = (error as DfsError).code !== 'DIGEST_MISMATCH'
+          throw error
+        })
+      }
       if (standing === 'file') await handle.chmod((await stat(path)).mode & 0o777)
       await handle.sync()
     } finally {
+      isKept &&= (await handle.stat()).size > 0
       await handle.close()
     }
     await giveName(temporary, path, mayReplace)
   } catch (error) {
-    await unlink(temporary).catch(() => {})
+    if (!isKept) await unlink(temporary).catch(() => {})
     throw error
   }
+}
+
+/** Goes on after the bytes that are there, and checks the MD5 of all. */
+async function writeRest(
+  handle: FileHandle,
+  content: AsyncIterable<Uint8Array>,
+  { path, md5, fromBytes }: { path: string; md5: string; fromBytes: number },
+): Promise<void> {
+  const hash = await hashStart(handle, fromBytes)
+  await handle.truncate(fromBytes)
+  async function* hashed() {
+    for await (const bytes of content) {
+      hash.update(bytes)
+      yield bytes
+    }
+  }
+  await writeAll(handle, hashed(), { path, fromBytes })
+  if (hash.digest('hex') !== md5) throw wrongContent()
 }
 
 async function writeInto(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
@@ -90,22 +134,28 @@ async function writeInto(path: string, content: AsyncIterable<Uint8Array>): Prom
   await using handle = await open(path, flags).catch((error) => {
     throw failure(path, error)
   })
-  await writeAll(handle, content, path)
+  await writeAll(handle, content, { path, fromBytes: undefined })
 }
 
+/** From byte `fromBytes` on; undefined where there are no places, as in a pipe. */
 async function writeAll(
   handle: FileHandle,
   content: AsyncIterable<Uint8Array>,
-  path: string,
+  { path, fromBytes }: { path: string; fromBytes: number | undefined },
 ): Promise<void> {
+  let at = fromBytes
   for await (const bytes of content) {
     let writtenBytes = 0
     while (writtenBytes < bytes.length) {
-      const result = await handle.write(bytes, writtenBytes).catch((error) => {
-        throw failure(path, error)
-      })
+      const place = at === undefined ? null : at + writtenBytes
+      const result = await handle
+        .write(bytes, writtenBytes, bytes.length - writtenBytes, place)
+        .catch((error) => {
+          throw failure(path, error)
+        })
       writtenBytes += result.bytesWritten
     }
+    if (at !== undefined) at += bytes.length
   }
 }
 

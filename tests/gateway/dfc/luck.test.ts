@@ -1,28 +1,37 @@
 // dfc when things go wrong around it: nodes down, Ctrl-C in mid-transfer, a reader that leaves.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, watch } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { partPath } from '../../../gateway/dfc/part-file.ts'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
-import { ROW, seededBytes } from '../../support/content.ts'
+import { md5Hex, ROW, seededBytes } from '../../support/content.ts'
 import { startProcess } from '../../support/process.ts'
 import { DFC, ended, runDfc, startDfc } from './run-dfc.ts'
 
 const ALICE = { DFC_USER: 'alice', DFC_PASSWORD: 'wonderland' }
-const LARGE_BYTES = 64 * ROW
+const LARGE = seededBytes('large', 64 * ROW)
 let cluster: TestCluster
 
 before(async () => {
   cluster = await startCluster()
   await cluster.addUser('alice', 'wonderland')
   await dfc(['put', '-', '--as', 'small'], Buffer.from('small'))
-  await dfc(['put', '-', '--as', 'large'], seededBytes('large', LARGE_BYTES))
+  await dfc(['put', '-', '--as', 'large'], LARGE)
 })
 after(() => cluster[Symbol.asyncDispose]())
 
-async function dfc(args: string[], input?: Uint8Array) {
-  const options = { env: ALICE, cwd: cluster.folder, ...(input !== undefined && { input }) }
+async function dfc(args: string[], input?: Uint8Array, cwd = cluster.folder) {
+  const options = { env: ALICE, cwd, ...(input !== undefined && { input }) }
   const { code, out, err } = await runDfc([cluster.dfcConfFile, ...args], options)
   return { code, out: out.toString('latin1'), err }
 }
@@ -41,7 +50,7 @@ test('Ctrl-C in mid-upload stops it with code 130, and nothing of it is seen', a
   assert(!(await dfc(['list'])).out.includes('cut off'))
 })
 
-test('Ctrl-C in mid-download leaves no file, whole or half', async () => {
+test('Ctrl-C in mid-download leaves no file under its name, and the next get goes on', async () => {
   const folder = join(cluster.folder, 'stopped')
   mkdirSync(folder)
   const watcher = watch(folder)
@@ -51,7 +60,42 @@ test('Ctrl-C in mid-download leaves no file, whole or half', async () => {
   child.kill('SIGINT')
   const code = await ended(child)
   // A fast disk may have finished before the signal: then the file is whole.
-  assert.deepEqual([code, ...readdirSync(folder)], code === 0 ? [0, 'large'] : [130])
+  const left = readdirSync(folder)
+  if (code === 0) return assert.deepEqual(left, ['large'])
+  assert.equal(code, 130)
+  assert.ok(left.every((name) => /^\.dfc-\w+-\w+\.part$/.test(name)) && left.length < 2, `${left}`)
+  assert.match((await dfc(['get', 'large'], undefined, folder)).out, /^large: /)
+  assert.deepEqual(readdirSync(folder), ['large'])
+  assert.equal(md5Hex(readFileSync(join(folder, 'large'))), md5Hex(LARGE))
+})
+
+test('get goes on from what is here of the same bytes, and never mixes in others', async () => {
+  const folder = join(cluster.folder, 'partly')
+  mkdirSync(folder)
+  const target = join(folder, 'large')
+  const part = partPath({ path: target, md5: md5Hex(LARGE) })
+  const older = partPath({ path: target, md5: md5Hex(Buffer.from('another version')) })
+  writeFileSync(part, LARGE.subarray(0, 3 * ROW + 17))
+  writeFileSync(older, 'of another version')
+  assert.match(
+    (await dfc(['get', 'large'], undefined, folder)).out,
+    /, of which 3\.1 MB were here already\n/,
+  )
+  assert.deepEqual(readdirSync(folder), ['large'])
+  assert.equal(md5Hex(readFileSync(target)), md5Hex(LARGE))
+  // All of it is here: nothing is fetched, all is checked.
+  rmSync(target)
+  writeFileSync(part, LARGE)
+  assert.equal((await dfc(['get', 'large'], undefined, folder)).code, 0)
+  assert.equal(md5Hex(readFileSync(target)), md5Hex(LARGE))
+  // A part that was changed is found out at the end, and is gone then.
+  rmSync(target)
+  writeFileSync(part, Buffer.alloc(ROW, 'x'))
+  const refused = await dfc(['get', 'large'], undefined, folder)
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /The MD5 of what was fetched is not that of the file\./)
+  assert.deepEqual(readdirSync(folder), [])
+  assert.equal((await dfc(['get', 'large'], undefined, folder)).code, 0)
 })
 
 test('a reader that leaves early ends a download without a word', async () => {
