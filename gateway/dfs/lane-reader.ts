@@ -2,13 +2,7 @@
 // and goes on from the twin at the exact byte that the reader needs next when a node dies, stalls,
 // crawls or sends damaged bytes. Where a node is slow to begin, both are asked, and the one that
 // begins first goes on alone.
-import {
-  DfsError,
-  type Entry,
-  nodeName,
-  nodesOfLane,
-  partOfLane,
-} from '@fourfold/storage-node/protocol'
+import { DfsError, type Entry, nodesOfLane, partOfLane } from '@fourfold/storage-node/protocol'
 import { LaneStream, type LaneStreamOptions } from './lane-stream.ts'
 
 /** How often each source may fail before a piece came from any. */
@@ -30,8 +24,8 @@ export class LaneReader {
   #isPaused = false
   #isStopped = false
   #wake: (() => void) | undefined
-  /** The present source is given up for its slowness: that is no failure. */
-  #isReplaced = false
+  /** Asks one more source; `slow` is the node that it would replace. Only while reading. */
+  #ask: ((source: number, slow?: number) => void) | undefined
   #restMs = FIRST_REST_MS
   #restUntilMs = 0
 
@@ -54,7 +48,6 @@ export class LaneReader {
       const node = sources[turn % sources.length]!
       const twin = sources[(turn + 1) % sources.length]!
       const startRow = this.#nextRow
-      this.#isReplaced = false
       // A source that failed while nothing was wanted: the next one is asked when something is.
       if (this.#isPaused) await new Promise<void>((resolve) => (this.#wake = resolve))
       if (this.#isDone) return
@@ -62,7 +55,6 @@ export class LaneReader {
         await this.#readFrom(node, twin === node ? undefined : twin)
       } catch (error) {
         if (failure.code !== 'FILE_NOT_FOUND') failure = error as DfsError
-        if (this.#isReplaced) continue
         failedCount = this.#nextRow > startRow ? 1 : failedCount + 1
       }
     }
@@ -83,19 +75,20 @@ export class LaneReader {
     for (const stream of this.#streams) stream.stop(reason)
   }
 
-  /** The others wait for this lane: its twin takes over, unless it has done so only just now. */
+  /**
+   * The others wait for this lane: its twin is asked as well, unless that was only just done, and
+   * takes over where it begins before the piece that is waited for is whole.
+   */
   replaceSlow(): void {
     const { sources, cluster } = this.#options
     const slow = this.#current
+    const twin = sources.find((node) => node !== slow?.node)
     const nowMs = performance.now()
-    if (slow === undefined || this.#isPaused || sources.length < 2) return
+    if (slow === undefined || twin === undefined || this.#isPaused) return
     if (nowMs < this.#restUntilMs || !cluster.hedge.take()) return
     this.#restUntilMs = nowMs + this.#restMs
     this.#restMs *= 2
-    this.#isReplaced = true
-    cluster.hedge.lost(slow.node)
-    const message = `${nodeName(slow.node)} sends much more slowly than the others.`
-    slow.stop(new DfsError('NODE_TIMEOUT', message, { node: slow.node + 1 }))
+    this.#ask?.(twin, slow.node)
   }
 
   get #isDone(): boolean {
@@ -108,13 +101,15 @@ export class LaneReader {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     let timer: NodeJS.Timeout | undefined
     this.#current = undefined
-
-    const ask = (source: number): void => {
+    this.#ask = (source, slow) => {
       const startMs = performance.now()
+      const [rival, row] = [this.#current, this.#nextRow]
       const stream = this.#newStream(source, () => {
+        // Somebody was faster, or the one that was slow is done with what was waited for.
+        if (this.#current !== rival || this.#nextRow !== row) return stream.stop(outrun())
         clearTimeout(timer)
         hedge.saw(performance.now() - startMs)
-        if (source !== node) hedge.lost(node)
+        if (slow !== undefined) hedge.lost(slow)
         this.#takeOver(stream)
       })
       this.#streams.add(stream)
@@ -124,18 +119,19 @@ export class LaneReader {
         if (this.#current === stream || (this.#current === undefined && isLast)) reject(error)
       })
     }
-
-    ask(node)
+    this.#ask(node)
     if (twin !== undefined) {
       const askTwin = () => {
         const isWaiting = this.#current === undefined && this.#streams.size > 0
-        if (isWaiting && !this.#isStopped && hedge.take()) ask(twin)
+        if (isWaiting && !this.#isStopped && hedge.take()) this.#ask?.(twin, node)
       }
       // What arrived while this process itself was late is taken first.
       timer = setTimeout(() => setImmediate(askTwin), hedge.delayMs())
     }
     return promise.finally(() => {
       clearTimeout(timer)
+      this.#ask = undefined
+      for (const stream of this.#streams) stream.stop(outrun())
       this.#streams.clear()
     })
   }
@@ -156,11 +152,12 @@ export class LaneReader {
 
   #takeOver(winner: LaneStream): void {
     this.#current = winner
-    for (const stream of this.#streams) {
-      if (stream === winner) continue
-      stream.stop(new DfsError('ABORTED', `${nodeName(winner.node)} was faster.`))
-    }
+    for (const stream of this.#streams) if (stream !== winner) stream.stop(outrun())
   }
+}
+
+function outrun(): DfsError {
+  return new DfsError('ABORTED', 'The twin was faster.')
 }
 
 /**

@@ -111,6 +111,7 @@ export class LaneStream {
     if (!this.#hasBegun) {
       this.#hasBegun = true
       this.#options.onBegin()
+      if (this.#stopped !== undefined) return ignoreBody
     }
     let offset = 0
     return {

@@ -51,6 +51,10 @@ export async function remove(
     const confirmed = outcomes.filter(({ error }) => error === undefined).map(({ node }) => node)
     // One tombstone is enough to delete the file: who missed it must not bring the file back.
     if (confirmed.length > 0) {
+      const refused = outcomes.flatMap(({ node, error }) => (isRefusal(error) ? [node] : []))
+      if (condition !== undefined) {
+        confirmed.push(...(await overrule(cluster, identity, { file, version, refused })))
+      }
       const missed = ALL_NODES.filter((node) => !confirmed.includes(node))
       const as = { by: 'user', identity } as const
       cluster.tellLater(missed, { op: 'delete', fields: { file, version }, as })
@@ -65,6 +69,29 @@ export async function remove(
     const message = 'Too few nodes confirmed the deletion; repeating it is safe.'
     throw new DfsError('OUTCOME_UNKNOWN', message, { cause: serious ?? failures[0] })
   }
+}
+
+/**
+ * The condition held where the deletion was confirmed first, and there it cannot be taken back: what
+ * other nodes refused it for came after it. Answers which of them have the tombstone, or what is
+ * newer than it.
+ */
+async function overrule(
+  cluster: Cluster,
+  identity: Identity,
+  { file, version, refused }: { file: Uint8Array; version: Uint8Array; refused: readonly number[] },
+): Promise<number[]> {
+  const as = { by: 'user', identity } as const
+  const outcomes = await cluster.callEach(refused, () => {
+    return { op: 'delete', fields: { file, version }, as }
+  })
+  return outcomes.flatMap(({ node, error }) =>
+    error === undefined || error.code === 'STALE_VERSION' ? [node] : [],
+  )
+}
+
+function isRefusal(error: DfsError | undefined): boolean {
+  return error?.code === 'PRECONDITION_FAILED' || error?.code === 'STALE_VERSION'
 }
 
 function requireThree(cluster: Cluster): void {
