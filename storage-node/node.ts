@@ -23,6 +23,7 @@ import { createPeerEntries } from './peer-entries.ts'
 import { createPeers } from './peers.ts'
 import { createProofCheck } from './proof-check.ts'
 import { DfsError, toDfsError } from './protocol/index.ts'
+import { createRecentReads } from './recent-reads.ts'
 import { createRecovery } from './recovery.ts'
 import { createStaging } from './staging.ts'
 import { createThrottle } from './throttle.ts'
@@ -105,7 +106,8 @@ function createServices(
   const table = createEntryTable(catalog)
   const entries = createEntries(catalog, table)
   const peerEntries = createPeerEntries({ catalog, table, node, createdMs: folder.createdMs })
-  const parts = createPartStore({ folder: folder.partsPath, log })
+  const recentReads = createRecentReads()
+  const parts = createPartStore({ folder: folder.partsPath, log, isRead: recentReads.has })
   const staging = createStaging({
     folder: folder.stagingPath,
     node,
@@ -147,6 +149,7 @@ function createServices(
     cursors: createCursors(catalog),
     ledger,
     parts,
+    recentReads,
     staging,
     kept,
     space: createDiskSpace({ path: folder.path, reserveBytes: conf.disk.reserve_bytes }),
@@ -190,8 +193,13 @@ function tend(options: {
     Math.min(Math.max(shortestMs / 4, 10), 1000),
   )
   const collectTimer = setInterval(() => {
-    const { kept, staging } = services
-    Promise.all([staging.collect(Date.now()), kept.collect(Date.now())]).catch((error: unknown) => {
+    const { kept, parts, recentReads, space, staging } = services
+    const collect = async () => {
+      recentReads.collect()
+      await parts.discardRead({ all: space.isFull() })
+      await Promise.all([staging.collect(Date.now()), kept.collect(Date.now())])
+    }
+    collect().catch((error: unknown) => {
       log.warn('Old uploads could not be collected.', { reason: toDfsError(error).message })
     })
   }, COLLECT_EVERY_MS)
@@ -250,6 +258,7 @@ async function stop(parts: {
   await services.recovery.stop()
   await Promise.all([...connections].map((connection) => connection.close(STOP_MS)))
   await services.staging.close()
+  await services.parts.discardRead({ all: true })
   services.catalog.close()
 }
 

@@ -51,11 +51,18 @@ export interface PartReader {
 
 export type PartStore = ReturnType<typeof createPartStore>
 
-export function createPartStore(options: { folder: string; log: Log }) {
-  const { folder, log } = options
+export function createPartStore(options: {
+  folder: string
+  log: Log
+  /** Whether somebody reads, or read of late, the files of that key (hex). Default: nobody. */
+  isRead?: (keyHex: string) => boolean
+}) {
+  const { folder, log, isRead = () => false } = options
   const syncFolder = createFolderSync()
   /** Keys whose files are being made or removed: nobody else may touch those names meanwhile. */
   const reserved = new Set<string>()
+  /** What is to be removed once nobody reads it any more, by key in hex. */
+  const lingering = new Map<string, Doomed>()
 
   const folderOf = (key: string) => `${folder}/${key.slice(0, 2)}`
   const pathOf = (key: string, part: number) => `${folderOf(key)}/${key}.part${part}`
@@ -189,14 +196,27 @@ export function createPartStore(options: { folder: string; log: Log }) {
     }
   }
 
-  /** Removes the files of versions that the catalog has forgotten. */
+  /** Removes the files of versions that the catalog has forgotten; once nobody reads them. */
   async function discard(doomed: readonly Doomed[]): Promise<void> {
     for (const one of doomed) {
       const name = hex(one.key)
+      if (isRead(name)) {
+        lingering.set(name, one)
+        continue
+      }
       const isMine = !reserved.has(name)
       if (isMine) reserved.add(name)
       await remove(one)
       if (isMine) reserved.delete(name)
+    }
+  }
+
+  /** Removes what lingers and is read no more; all of it where the node stops or needs the room. */
+  async function discardRead(options: { all: boolean }): Promise<void> {
+    for (const [name, one] of lingering) {
+      if (!options.all && isRead(name)) continue
+      lingering.delete(name)
+      await remove(one)
     }
   }
 
@@ -234,7 +254,8 @@ export function createPartStore(options: { folder: string; log: Log }) {
         if (++seen % COLLECT_AT_ONCE === 0) await new Promise(setImmediate)
         if (signal.aborted) return removedCount
         const key = FILE_NAME.exec(name)?.[1]
-        if (key === undefined || reserved.has(key) || isKnown(Buffer.from(key, 'hex'))) continue
+        if (key === undefined || reserved.has(key) || lingering.has(key)) continue
+        if (isKnown(Buffer.from(key, 'hex'))) continue
         removeFileSync(`${folder}/${inner}/${name}`)
         removedCount++
       }
@@ -243,7 +264,7 @@ export function createPartStore(options: { folder: string; log: Log }) {
   }
 
   return {
-    ...{ reserve, place, link, share, replace, isWhole, remove, discard },
+    ...{ reserve, place, link, share, replace, isWhole, remove, discard, discardRead },
     ...{ openPart, collect, syncFolder },
     /** Where the file of a part is, or would be. */
     pathOf: (key: Uint8Array, part: number) => pathOf(hex(key), part),

@@ -72,9 +72,9 @@ export async function remove(
 }
 
 /**
- * The condition held where the deletion was confirmed first, and there it cannot be taken back: what
- * other nodes refused it for came after it. Answers which of them have the tombstone, or what is
- * newer than it.
+ * The condition held where the deletion was confirmed first, and there it cannot be taken back:
+ * what other nodes refused it for came after it. Answers which of them have the tombstone, or what
+ * is newer than it.
  */
 async function overrule(
   cluster: Cluster,

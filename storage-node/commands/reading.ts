@@ -1,5 +1,7 @@
 // Commands that read: the entries of one file, all entries since a change, the pieces of a part.
 import { crc32 } from 'node:zlib'
+import type { PartPlace } from '../entries.ts'
+import type { VersionName } from '../entry-table.ts'
 import { inlineReader, type PartReader, splitPiece } from '../part-store.ts'
 import { DfsError, toDfsError } from '../protocol/index.ts'
 import type { CommandsOf, Services } from './table.ts'
@@ -8,8 +10,19 @@ import type { CommandsOf, Services } from './table.ts'
 const MAX_STREAMS = 512
 
 export function readCommands(services: Services): CommandsOf<'lookup' | 'changes' | 'read'> {
-  const { entries, parts, recovery, traffic } = services
+  const { entries, parts, recentReads, recovery, traffic } = services
   let streamCount = 0
+
+  /** A version that was replaced or deleted is there for those who are reading it. */
+  function placeOf(name: VersionName, part: number): PartPlace {
+    try {
+      return entries.placeOf(name, part)
+    } catch (error) {
+      const place = recentReads.find(name, part)
+      if (place === undefined) throw error
+      return place
+    }
+  }
 
   return {
     lookup({ sender }, { file, withParts }) {
@@ -40,7 +53,7 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
 
     async read(call, { file, version, part, from, to }) {
       const name = { user: call.sender.user, file, version }
-      const place = entries.placeOf(name, part)
+      const place = placeOf(name, part)
       if (from >= to || to > place.rows) {
         const message = `Rows ${from} to ${to} were asked for; the version has ${place.rows}.`
         throw new DfsError('BAD_MESSAGE', message)
@@ -49,6 +62,7 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
         throw new DfsError('BUSY', 'This node is sending as many parts at once as it may.')
       }
       streamCount++
+      recentReads.note(name, part, place)
       let reader: PartReader | undefined
       try {
         reader =
@@ -61,6 +75,7 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
           traffic.pieceBytesSent += piece.length
           await call.send({ row, more: row + 1 < to }, piece, crc)
         }
+        recentReads.note(name, part, place)
       } catch (error) {
         const { code } = toDfsError(error)
         if (code === 'PART_MISSING') recovery.report(name, part, code)

@@ -11,6 +11,7 @@ import type { PartStore } from '../part-store.ts'
 import type { PeerEntryBook } from '../peer-entries.ts'
 import type { Sender } from '../proof-check.ts'
 import type { BodySink, Op, Request, RequestOf, ResponseOf, Section } from '../protocol/index.ts'
+import type { RecentReads } from '../recent-reads.ts'
 import type { Recovery } from '../recovery.ts'
 import type { Staging } from '../staging.ts'
 import { accountCommands } from './accounts.ts'
@@ -45,6 +46,7 @@ export interface Services {
   cursors: Cursors
   ledger: Ledger
   parts: PartStore
+  recentReads: RecentReads
   staging: Staging
   kept: KeptUploads
   space: DiskSpace
