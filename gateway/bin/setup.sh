@@ -73,6 +73,7 @@ want() {
 }
 
 has_curl() { has curl; }
+has_firefox() { has firefox-esr || has "${FIREFOX:-firefox-esr}"; }
 has_openssl() { has openssl; }
 
 if ! dependencies_are_current; then
@@ -89,4 +90,5 @@ if [ "${1:-}" = test ]; then
   want curl has_curl curl 'tests with curl will be skipped'
   want openssl has_openssl openssl 'tests of TLS will be skipped'
   want Chromium has_chromium chromium 'browser tests will be skipped'
+  want Firefox has_firefox firefox-esr 'the test in Firefox will be skipped'
 fi

@@ -29,8 +29,8 @@ export class Selection {
   move(steps: number, isExtending = false): void {
     const items = this.#items()
     if (items.length === 0) return
-    const from = this.position
-    const to = Math.max(0, Math.min(items.length - 1, from < 0 ? 0 : from + steps))
+    // Without a cursor the position is before the first row.
+    const to = Math.max(0, Math.min(items.length - 1, this.position + steps))
     const key = keyOf(items[to]!)
     if (isExtending) {
       this.#anchor ??= this.cursor ?? key
