@@ -36,7 +36,8 @@ describe('with the keyboard alone', { skip }, () => {
       const hasGlow = getComputedStyle(box).boxShadow !== 'none'
       const { top, bottom } = one.getBoundingClientRect()
       const isInside = top >= 0 && bottom <= innerHeight
-      const name = one === document.body ? '' : label.innerText.trim().replace(/\\s+/g, ' ')
+      const said = one.getAttribute('aria-label') ?? label.innerText
+      const name = one === document.body ? '' : said.trim().replace(/\\s+/g, ' ')
       return { name, isVisible: isInside && (hasRing || hasGlow) }
     })()`)
   }
