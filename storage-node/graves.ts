@@ -11,6 +11,8 @@ import { NODE_COUNT, type ResponseOf } from './protocol/index.ts'
 
 /** Tombstones that go in one transaction. */
 const PAGE = 1000
+/** Rounds after which a confirmation is asked for anew: a peer may have another folder by now. */
+const MAX_WAITS = 20
 
 export interface GravesOptions {
   catalog: Catalog
@@ -35,6 +37,7 @@ interface Confirmation extends ResponseOf<'peer-known'> {
 export function createGraves(options: GravesOptions): () => Promise<void> {
   const { catalog, accounts, peerEntries, cursors, peers, node, epoch, keepMs, log } = options
   let before: readonly Confirmation[] = []
+  let waits = 0
 
   /** How far each peer is with what this node tells, and what it has to tell itself. */
   function ask(): Promise<Confirmation[]> {
@@ -81,6 +84,9 @@ export function createGraves(options: GravesOptions): () => Promise<void> {
       if (count > 0) log.info('Collected tombstones that all four nodes know.', { count })
       before = []
     }
-    if (before.length === 0) before = await ask()
+    if (before.length > 0 && ++waits < MAX_WAITS) return
+    before = []
+    waits = 0
+    before = await ask()
   }
 }

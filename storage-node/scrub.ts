@@ -12,6 +12,8 @@ import { createScrubPace } from './scrub-pace.ts'
 
 /** Parts that are read between two looks at the clock, where they lie in the catalog. */
 const PAGE = 16
+/** What a part costs beside its bytes, as bytes: many small ones must not take all the time. */
+const PART_WEIGHT_BYTES = 16_384
 /** How much reading a crash may cost: the cursor is written this often. */
 const KEEP_EVERY_MS = 5000
 /** How long a pass that is not due is waited for at a stretch. */
@@ -218,7 +220,8 @@ export function createScrub(options: ScrubOptions) {
         await checkPart(part)
         if (signal.aborted) break
         if (pass !== current) return 0
-        await pace.after(part.data === null ? 0 : read.bytes - before, read.bytes)
+        const readBytes = part.data === null ? 0 : read.bytes - before
+        await pace.after(readBytes + PART_WEIGHT_BYTES, read.bytes)
         if (pass !== current) return 0
         await keep()
       }

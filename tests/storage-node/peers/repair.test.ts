@@ -1,7 +1,7 @@
 // What a node lost comes back from its two neighbours, byte for byte: a whole folder, a part file,
 // a piece that rotted; also when the node dies in the middle of it.
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import {
   isWholeOn,
@@ -129,4 +129,32 @@ test('a node that is killed again and again while it fills itself comes to the e
   const { repair, storedBytes } = await slow.status(3)
   assert.ok(repair.copiedBytes < storedBytes, 'what was there stayed')
   assert.equal(repair.doneParts, 2 * all.length, 'and was counted on')
+})
+
+test('a long part that came halfway is not fetched anew when the node, or its twin, is killed', async () => {
+  await using slow = await startRing('repair.bytes_per_second = 4000000')
+  const file = newRingFile({ x: 2, rows: 100, pieceBytes: 100_000 })
+  await putFiles(slow, [file])
+  const { folder } = slow.cluster.nodes[2]!
+  const { storedBytes } = await slow.status(3)
+  const partial = () => {
+    const [name] = readdirSync(`${folder}/repair`)
+    return name === undefined ? 0 : statSync(`${folder}/repair/${name}`).size
+  }
+  await slow.wipe(3)
+  await slow.start(3)
+  await until('a part came halfway', async () => partial() > 4_500_000)
+  await slow.kill(3)
+  const before = partial()
+  await slow.start(3)
+  await until('it went on', async () => (await slow.status(3)).repair.copiedBytes > 1_000_000)
+  assert.ok(partial() > before, 'what had come stayed')
+  // The twin of what is on its way is one of these.
+  for (const twin of [2, 4]) await slow.kill(twin)
+  for (const twin of [2, 4]) await slow.start(twin)
+  await until('DFS3 has the file', isComplete(slow, 3, [file]))
+  const { repair } = await slow.status(3)
+  // Fetched anew, it would have been all of it, and more.
+  assert.ok(repair.copiedBytes < storedBytes, `${repair.copiedBytes} of ${storedBytes}`)
+  assert.deepEqual(readdirSync(`${folder}/repair`), [])
 })
