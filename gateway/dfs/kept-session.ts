@@ -72,7 +72,12 @@ export class KeptSession {
     const at = await takeKept(options.cluster, options.identity, { id: place.id, as })
     requireOffset(at, place.offsetBytes)
     const session = new KeptSession(options, at, as)
-    await session.#open()
+    try {
+      await session.#open()
+    } catch (error) {
+      await session.writer?.abort()
+      throw error
+    }
     return session
   }
 
