@@ -22,7 +22,7 @@ export interface AccountOptions {
 }
 
 export async function accountRoutes(app: App, options: AccountOptions): Promise<void> {
-  const { store, views, requireUser } = options
+  const { views, requireUser } = options
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES })
 
   app.get('/account', { schema: { hide: true }, onRequest: requireUser }, async (request, reply) =>

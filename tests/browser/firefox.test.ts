@@ -1,5 +1,5 @@
-// A smoke pass in Firefox, over WebDriver BiDi: the app signs in, lists, uploads, shows and downloads
-// there too, and Firefox has nothing to complain about.
+// A smoke pass in Firefox, over WebDriver BiDi: the app signs in, lists, uploads, shows and
+// downloads there too, and Firefox has nothing to complain about.
 import assert from 'node:assert/strict'
 import { accessSync, constants } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,5 +1,6 @@
-// Uploads by the real Uppy in a real Chromium that pause and go on at random points, while nodes are
-// restarted and the gateway is killed and comes back: every file is right, and nothing else is left.
+// Uploads by the real Uppy in a real Chromium that pause and go on at random points, while nodes
+// are restarted and the gateway is killed and comes back: every file is right, and nothing else is
+// left.
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

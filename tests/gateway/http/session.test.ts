@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
-import { call, FORM_TYPE, formBody, formBrowser, HTML, PASSWORD, USER } from './client.ts'
+import { call, FORM_TYPE, formBody, formBrowser, PASSWORD, USER } from './client.ts'
 
 let cluster: TestCluster
 let url: string
