@@ -15,7 +15,7 @@ export const dfsConfSchema = table({
     () => 'a list of exactly four different addresses, DFS1 first, or an empty one',
   ),
   limits: table({
-    connections: count(1024),
+    connections: count(4096),
     head_timeout_ms: timeoutMs(10_000),
     idle_timeout_ms: timeoutMs(600_000),
     stall_timeout_ms: timeoutMs(120_000),

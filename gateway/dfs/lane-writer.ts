@@ -38,6 +38,9 @@ export interface KeptStart {
   onTail(node: number, pieces: readonly Buffer[]): void
 }
 
+/** A fraction of what nodes allow by default, ten minutes. */
+const KEEP_ALIVE_MS = 120_000
+
 interface NodeChannel {
   connection: NodeConnection
   id: number
@@ -46,6 +49,7 @@ interface NodeChannel {
 export class LaneWriter {
   readonly #options: LaneWriterOptions
   #channels: NodeChannel[] = []
+  #keepAlive: NodeJS.Timeout | undefined
   #failure: DfsError | undefined
   /** Of lane 0..3. */
   readonly sums: LaneSum[]
@@ -56,7 +60,10 @@ export class LaneWriter {
     // All of them have ended before the upload is given up: none opens it after that.
     const openings = await Promise.allSettled(ALL_NODES.map((node) => writer.#openNode(node)))
     const failure = openings.find((opening) => opening.status === 'rejected')
-    if (failure === undefined) return writer
+    if (failure === undefined) {
+      writer.#keepAlive = setInterval(() => writer.#ping(), KEEP_ALIVE_MS).unref()
+      return writer
+    }
     await writer.abort()
     throw failure.reason
   }
@@ -112,6 +119,7 @@ export class LaneWriter {
 
   /** Gives the connections back. */
   close(): void {
+    clearInterval(this.#keepAlive)
     for (const { connection, id } of this.#channels) {
       connection.closeChannel(id)
       this.#options.cluster.returnBulk(connection)
@@ -121,6 +129,7 @@ export class LaneWriter {
 
   /** Gives the upload up; the nodes drop what they staged, but for what they keep. */
   async abort(): Promise<void> {
+    clearInterval(this.#keepAlive)
     for (const { connection, id } of this.#channels) {
       connection.closeChannel(id)
       connection.close()
@@ -132,6 +141,15 @@ export class LaneWriter {
     // What is kept stays where it is, whether a node has heard this or not.
     if (kept !== undefined) cluster.tellLater(ALL_NODES, request)
     else await cluster.tellEach(request)
+  }
+
+  /** A node closes connections that are silent for long; a slow client may need longer for a row. */
+  #ping(): void {
+    const ping = { op: 'ping', fields: {}, as: { by: 'anyone' } } as const
+    const { stallTimeoutMs: timeoutMs } = this.#options.cluster
+    for (const { connection } of this.#channels) {
+      connection.request({ ...ping, timeoutMs }).catch(() => {})
+    }
   }
 
   async #openNode(node: number): Promise<void> {

@@ -26,8 +26,13 @@ export interface Spent {
 }
 
 /** `warm`: sign-in, connections, compiled code and fresh memory are not what is measured. */
-export async function openStage(options: { parent: string; warm: boolean }): Promise<Stage> {
-  const cluster = await startCluster({ gateways: 1, parent: options.parent })
+export async function openStage(options: {
+  parent: string
+  warm: boolean
+  dfcConf?: string
+}): Promise<Stage> {
+  const { parent, dfcConf } = options
+  const cluster = await startCluster({ gateways: 1, parent, ...(dfcConf && { dfcConf }) })
   await cluster.addUser(USER, PASSWORD)
   const authorization = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`
   const target = { url: cluster.urls[0]!, authorization }

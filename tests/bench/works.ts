@@ -120,7 +120,9 @@ export const works: readonly Work[] = [
     what: '1,000 slow transfers at once',
     isOnce: true,
     async run({ diskFolder }) {
-      await using stage = await openStage({ parent: diskFolder, warm: false })
+      // One user stands for many here; tests/faults/slow-crowd.fault.ts has fifty.
+      const dfcConf = 'limits.user_transfers = 1024'
+      await using stage = await openStage({ parent: diskFolder, warm: false, dfcConf })
       good(await put(stage.target, '/files/slow', DOWN_BYTES))
       const { result, spent } = await measured(stage, () => runSlow(stage.target, '/files/slow'))
       const { seconds, gatewayPeakMib, nodePeakMib } = spent

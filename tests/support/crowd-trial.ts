@@ -1,7 +1,7 @@
 // The trial of many slow transfers: a crowd is under way, and beside it small files are fetched and
 // others stored, while the memory of the gateway is watched.
 import assert from 'node:assert/strict'
-import { costOf } from '../bench/process-cost.ts'
+import { costOfFamily } from '../bench/process-cost.ts'
 import { fill, runSmall, type SmallLoad } from '../bench/small-load.ts'
 import { basic, call } from '../gateway/http/client.ts'
 import type { TestCluster } from './cluster.ts'
@@ -51,7 +51,7 @@ export async function runCrowd(cluster: TestCluster, trial: Trial): Promise<Figu
   await fill(load)
   const alone = await runSmall(load)
   const { pid } = cluster.gateways[0]!.child
-  const memoryBeforeMib = costOf(pid!).peakRssBytes / MIB
+  const memoryBeforeMib = costOfFamily(pid!).peakRssBytes / MIB
 
   const options = { url, users, downPath: '/files/down', downBytes: DOWN_BYTES }
   const crowd = await startCrowd({ ...options, clientCount: trial.clientCount })
@@ -72,6 +72,6 @@ export async function runCrowd(cluster: TestCluster, trial: Trial): Promise<Figu
     p99BesideMs: beside.p99Ms,
     smallCount: beside.count,
     memoryBeforeMib,
-    memoryPeakMib: costOf(pid!).peakRssBytes / MIB,
+    memoryPeakMib: costOfFamily(pid!).peakRssBytes / MIB,
   }
 }
