@@ -1,6 +1,7 @@
 // What a test sees of a running cluster from outside: whether a gateway takes uploads, what a node
 // counts, how much memory a process has.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import type { ResponseOf } from '@fourfold/storage-node/protocol'
 import { request } from 'undici'
@@ -10,6 +11,8 @@ import type { TestCluster } from './cluster.ts'
 const TIMEOUT_MS = 30_000
 /** Between two questions: who is asked has other work. */
 const POLL_MS = 20
+/** A state of /proc/net/tcp. */
+const ESTABLISHED = '01'
 
 /** Runs `all` steps, at most `atOnce` of them at a time. */
 export async function inParallel<T>(
@@ -75,15 +78,13 @@ export function residentBytes(pid: number): number {
   return Number(kilobytes) * 1024
 }
 
-/** Open sockets of a process, those that listen included. */
-export function socketCount(pid: number): number {
-  const folder = `/proc/${pid}/fd`
-  return readdirSync(folder).filter((name) => {
-    try {
-      return readlinkSync(`${folder}/${name}`).startsWith('socket:')
-    } catch {
-      // Closed meanwhile.
-      return false
-    }
+/** How many of `clients` a server on this machine still has an open connection to, by its port. */
+export function openConnections(port: number, clients: readonly Socket[]): number {
+  const ports = new Set(clients.map(({ localPort }) => localPort))
+  const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1, -1)
+  return rows.filter((row) => {
+    const [, local, remote, state] = row.trim().split(/\s+/)
+    const [own, theirs] = [local, remote].map((end) => Number.parseInt(end!.split(':')[1]!, 16))
+    return own === port && ports.has(theirs!) && state === ESTABLISHED
   }).length
 }

@@ -9,7 +9,7 @@ import { request } from 'undici'
 import { BASIC, call, raw } from '../gateway/http/client.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { md5Hex, ROW, seededBytes, streamed } from '../support/content.ts'
-import { nodeStatus, residentBytes, socketCount, whenGatewaySees } from '../support/watching.ts'
+import { nodeStatus, openConnections, residentBytes, whenGatewaySees } from '../support/watching.ts'
 
 const STALL_MS = 1500
 const PING_EVERY_MS = 200
@@ -27,8 +27,6 @@ const LARGE = seededBytes('large', 24 * ROW + 5)
 const READER_COUNT = 24
 /** The row that it has, and what is not yet freed of those that were fetched ahead of it. */
 const BYTES_PER_READER = 4 * ROW
-/** What a gateway keeps for later: one connection to each node for commands, and one for rows. */
-const KEPT_CONNECTIONS = 8
 /** Nodes look for uploads to collect once a minute. */
 const COLLECTED_WITHIN_MS = 90_000
 
@@ -216,7 +214,6 @@ test('readers that stop reading cost little memory, block nobody, and are cut of
     const all = await Promise.all([1, 2, 3, 4].map((number) => nodeStatus(cluster, number)))
     return all.reduce((sum, status) => sum + status.pieceBytesSent, 0)
   }
-  const socketsBefore = socketCount(pid)
   const beforeBytes = residentBytes(pid)
   const readers = Array.from({ length: READER_COUNT }, () => {
     const socket = open(url, 'GET /files/large HTTP/1.1', 'Connection: close')
@@ -237,8 +234,8 @@ test('readers that stop reading cost little memory, block nobody, and are cut of
   assert.equal(answer.status, 200, answer.text.slice(0, 500))
   assert.equal(md5Hex(answer.body), md5Hex(LARGE))
   t.diagnostic(`another reader meanwhile: ${Math.round(ms)} ms`)
-  const areFew = () => socketCount(pid) <= socketsBefore + KEPT_CONNECTIONS
-  await until('the gateway gives them up', 2 * STALL_MS + SLACK_MS, areFew)
+  const areGone = () => openConnections(Number(new URL(url).port), readers) === 0
+  await until('the gateway gives them up', 2 * STALL_MS + SLACK_MS, areGone)
   const received = await Promise.all(readers.map(receivedBytes))
   for (const bytes of received) assert.ok(bytes < LARGE.length, `${received}`)
 })

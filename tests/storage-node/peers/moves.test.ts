@@ -10,6 +10,7 @@ import {
   partOfLane,
   versionAfter,
 } from '@fourfold/storage-node/protocol'
+import { md5Hex } from '../../support/content.ts'
 import {
   isWholeOn,
   NUMBERS,
@@ -32,6 +33,12 @@ before(async () => {
 })
 
 after(() => ring?.[Symbol.asyncDispose]())
+
+/** The contents, those of links to the same bytes once. */
+function distinct(files: Map<string, Buffer>): Buffer[] {
+  const byDigest = new Map([...files.values()].map((bytes) => [md5Hex(bytes), bytes]))
+  return [...byDigest.values()]
+}
 
 /** The same content under another file id, as a newer version. */
 function renamed(from: RingFile, file: Buffer = randomBytes(16)): RingFile {
@@ -85,7 +92,8 @@ for (const { what, shape } of KINDS) {
     assert.deepEqual(pieces, from.lanes[lanesOfNode(0, from.first)[1]])
     // Repeating it does no harm.
     await ring.each(NUMBERS, commitOf(to))
-    const bytesAfter = folders.map((folder) => [...partFiles(folder).values()])
+    // What was just read stays for a while under its old name as well, as a link to the same bytes.
+    const bytesAfter = folders.map((folder) => distinct(partFiles(folder)))
     assert.deepEqual(bytesAfter.map(sorted), bytesBefore.map(sorted))
   })
 
