@@ -37,7 +37,7 @@ export const dfcConfSchema = table({
     wait_timeout_ms: timeoutMs(30_000),
     derivations: count(2, 1, 64),
     derivations_waiting: count(512, 0),
-    listed_files: count(1_000_000, 1, 100_000_000),
+    listed_files: count(2_500_000, 1, 100_000_000),
     listing_poll_ms: timeoutMs(2_000),
     upload_days: Type.Number({ default: 7, exclusiveMinimum: 0, maximum: 366 }),
     identity_minutes: Type.Number({ default: 15, exclusiveMinimum: 0, maximum: 1440 }),

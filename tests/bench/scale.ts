@@ -31,7 +31,8 @@ export interface ScaleRow {
 /** One row for each power of ten up to `most`, and node start times in ms with all of them. */
 export async function measureScale(most: number): Promise<{ rows: ScaleRow[]; startMs: number[] }> {
   const counts = [1000, 10_000, 100_000, 1_000_000].filter((count) => count <= most)
-  await using cluster = await startCluster()
+  // One process, whose memory and time are the gateway's.
+  await using cluster = await startCluster({ dfcConf: 'gateway.workers = 1' })
   await fill(cluster, counts)
   const startMs: number[] = []
   for (const node of cluster.nodes) {
