@@ -143,7 +143,7 @@ export class LaneWriter {
     else await cluster.tellEach(request)
   }
 
-  /** A node closes connections that are silent for long; a slow client may need longer for a row. */
+  /** A node closes connections that are silent long; a slow client may need longer for a row. */
   #ping(): void {
     const ping = { op: 'ping', fields: {}, as: { by: 'anyone' } } as const
     const { stallTimeoutMs: timeoutMs } = this.#options.cluster

@@ -70,6 +70,8 @@ export async function startBrowser(extra: readonly string[] = []): Promise<Brows
   assert.ok(program, 'a test that needs Chromium must be skipped without it')
   const browser = await chromium.launch({
     executablePath: program,
+    // In another locale Chromium cannot name all files.
+    env: { ...process.env, LANG: 'C.UTF-8' },
     args: [...ARGUMENTS, ...extra],
     timeout: LAUNCH_TIMEOUT_MS,
   })
