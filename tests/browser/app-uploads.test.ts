@@ -149,6 +149,47 @@ describe('uploads in the app', { skip }, () => {
     await expectStored('clash/a.txt', seededBytes('a.txt', 50))
   })
 
+  test('ask before the list is there, too', async () => {
+    await site.put('early/a.txt', Buffer.from('first'))
+    await using visitor = await visitApp(browser, site, { path: '/?folder=early%2F' })
+    const { page } = visitor
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    await page.route(/\/files\?limit=/, async (route) => {
+      await held
+      await route.continue()
+    })
+    await page.reload()
+    await page.getByText('Loading', { exact: true }).first().waitFor()
+    await choose(page, await fileOf('a.txt', 50))
+    release()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('heading', { name: 'a.txt is already here.' }).waitFor()
+    await dialog.getByRole('button', { name: 'Skip' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await expectStored('early/a.txt', Buffer.from('first'))
+  })
+
+  test('ask where somebody else was first with the name, when all is sent', async () => {
+    await using visitor = await visitApp(browser, site, { path: '/?folder=late%2F' })
+    const { page } = visitor
+    const release = await slowDown(visitor)
+    await choose(page, await fileOf('late.bin', 6 * MIB))
+    await inTheMiddle(page, 'late.bin')
+    await site.put('late/late.bin', Buffer.from('theirs'))
+    await release()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('heading', { name: 'late.bin is already here.' }).waitFor()
+    await dialog.getByText('6 B').waitFor()
+    await dialog.getByRole('button', { name: 'Keep both' }).click()
+    await page.getByRole('heading', { name: '1 file uploaded' }).waitFor()
+    await expectStored('late/late.bin', Buffer.from('theirs'))
+    await expectStored('late/late (2).bin', seededBytes('late.bin', 6 * MIB))
+    forgive(visitor, /412/)
+  })
+
   test('wait while a node is away, keep what is kept, and go on by themselves', async () => {
     await using visitor = await visitApp(browser, site, { path: '/?folder=away%2F' })
     const { page } = visitor

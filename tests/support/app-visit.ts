@@ -10,7 +10,7 @@ const SETTLE_TIMEOUT_MS = 20_000
 const POLL_MS = 50
 
 /** Waits until the list, or what stands in its place, is there. */
-export const LIST = '.rows .row, .rows .none, .empty, .nodes li'
+export const LIST = '.rows .row, .rows .none[aria-busy=false], .empty, .nodes li'
 
 export async function visitApp(
   browser: Browser,

@@ -1,13 +1,13 @@
 // A name that is there already: what is asked, and how the second of a name is called.
+import type { Incoming } from '../incoming.ts'
+
 export type Answer = 'keep' | 'replace' | 'skip'
 
-export interface Conflict {
-  file: File
-  name: string
+/** A name that waits for an answer. */
+export interface Clash extends Incoming {
+  /** The file that is here; undefined while it is being uploaded. */
   existing: { sizeBytes: number; modifiedMs: number } | undefined
-  /** Conflicts that come after this one. */
-  others: number
-  answer(answer: Answer, isForAll: boolean): void
+  resolve(answer: Answer): void
 }
 
 /** `lab-3.pcapng` becomes `lab-3 (2).pcapng`, or the first number that is free. */

@@ -7,6 +7,8 @@ export interface KeptUpload {
   name: string
   size: number
   lastModified: number
+  /** A file of this name may go. */
+  mayReplace: boolean
   /** Where the gateway keeps what has arrived. */
   url: string
   sent: number

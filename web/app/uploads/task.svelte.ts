@@ -10,7 +10,8 @@ import type { Uploads } from './uploads.svelte.ts'
 
 /**
  * `next`: in line. `reading`: its MD5 is taken. `committing`: all is sent, the nodes make it
- * durable. `waiting`: for nodes or the gateway. `stopped`: the page was loaded anew without it.
+ * durable. `waiting`: for nodes or the gateway. `asking`: the name is there already, a person
+ * decides. `stopped`: the page was loaded anew without it.
  */
 export type Phase =
   | 'next'
@@ -18,6 +19,7 @@ export type Phase =
   | 'sending'
   | 'committing'
   | 'waiting'
+  | 'asking'
   | 'paused'
   | 'stopped'
   | 'done'
@@ -39,6 +41,8 @@ export class Task {
   isBusy = $derived(['reading', 'sending', 'committing'].includes(this.phase))
   isUnfinished = $derived(!['done', 'failed', 'stopped'].includes(this.phase))
   readonly #queue: Uploads
+  /** A file of this name may go; a person said so. */
+  readonly #mayReplace: boolean
   #file: File | undefined
   #lastModified: number
   #url: string | undefined
@@ -49,8 +53,9 @@ export class Task {
   #idleRounds = 0
   #retryTimer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(queue: Uploads, { file, name }: Incoming) {
+  constructor(queue: Uploads, { file, name }: Incoming, mayReplace: boolean) {
     this.#queue = queue
+    this.#mayReplace = mayReplace
     this.#file = file
     this.#lastModified = file.lastModified
     this.name = name
@@ -58,8 +63,8 @@ export class Task {
   }
 
   static fromKept(queue: Uploads, kept: KeptUpload): Task {
-    const { name, size, lastModified } = kept
-    const task = new Task(queue, { file: { size, lastModified } as File, name })
+    const { name, size, lastModified, mayReplace } = kept
+    const task = new Task(queue, { file: { size, lastModified } as File, name }, mayReplace)
     task.#file = undefined
     task.#url = kept.url
     task.#sent = kept.sent
@@ -101,6 +106,8 @@ export class Task {
         lastModified: String(file.lastModified),
         ...(md5 === undefined ? {} : { md5 }),
       },
+      // The list may be behind: the gateway decides, at the beginning and again at the end.
+      ...(this.#mayReplace ? {} : { headers: { 'if-none-match': '*' } }),
       // Waiting and trying again is done here, with what is known of the nodes.
       retryDelays: null,
       storeFingerprintForResuming: false,
@@ -142,13 +149,25 @@ export class Task {
     const status = response?.getStatus() ?? 0
     this.#upload = undefined
     if (status === 401) this.#queue.app.signedOut()
-    const fault = this.#judge(status, problemIn(response?.getBody()))
+    const problem = problemIn(response?.getBody())
+    if (problem.code === 'PRECONDITION_FAILED' && !this.#mayReplace) {
+      this.#ask()
+      return
+    }
+    const fault = this.#judge(status, problem)
     if (fault !== undefined) {
       this.#fail(fault)
       return
     }
     this.phase = 'waiting'
     this.#tryLater()
+  }
+
+  #ask(): void {
+    this.phase = 'asking'
+    if (this.#url !== undefined) forget(this.#url)
+    const file = this.#file
+    if (file !== undefined) void this.#queue.clashed(this, { file, name: this.name })
   }
 
   /** What an error means: a sentence where it is the end, undefined where trying again helps. */
@@ -204,6 +223,7 @@ export class Task {
   }
 
   pause(): void {
+    if (this.phase === 'asking') return
     this.#halt('paused')
   }
 
@@ -239,7 +259,9 @@ export class Task {
     if (this.#url === undefined) return
     const user = this.#queue.app.user ?? ''
     const { name, sizeBytes: size } = this
-    keep({ user, name, size, lastModified: this.#lastModified, url: this.#url, sent: this.#sent })
+    const lastModified = this.#lastModified
+    const mayReplace = this.#mayReplace
+    keep({ user, name, size, lastModified, mayReplace, url: this.#url, sent: this.#sent })
   }
 }
 

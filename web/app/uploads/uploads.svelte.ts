@@ -4,7 +4,7 @@ import { formatCount } from '../../format.ts'
 import type { App } from '../app.svelte.ts'
 import { roomBytes } from '../cluster.svelte.ts'
 import type { Incoming } from '../incoming.ts'
-import { type Answer, type Conflict, freeName } from './conflict.ts'
+import { type Answer, type Clash, freeName } from './conflict.ts'
 import { forgetAll, keptUploads } from './kept.ts'
 import { Speed } from './speed.ts'
 import { Task } from './task.svelte.ts'
@@ -14,8 +14,11 @@ const SAMPLE_MS = 250
 
 export class Uploads {
   tasks = $state<Task[]>([])
-  /** The name that is there already and waits for an answer. */
-  conflict = $state.raw<Conflict | undefined>()
+  /** Names that are there already and wait for an answer, in the order in which they are asked. */
+  #clashes = $state.raw<readonly Clash[]>([])
+  /** The one that is asked, and how many come after it. */
+  clash = $derived(this.#clashes[0])
+  otherClashes = $derived(this.#clashes.length - 1)
   /** Bytes per second; undefined while too little is known. */
   speed = $state<number | undefined>()
   readonly app: App
@@ -63,24 +66,21 @@ export class Uploads {
 
   /** Asks about names that are there already, then queues what is left. */
   async add(incoming: Incoming[]): Promise<void> {
+    const { library } = this.app
     const fresh = incoming.filter((one) => !this.#resumeKept(one))
-    const taken = new Set(this.app.library.files.map(({ name }) => name))
-    for (const task of this.tasks) if (task.isUnfinished) taken.add(task.name)
-    let always: Answer | undefined
-    const clashes = fresh.filter(({ name }) => taken.has(name)).length
-    let asked = 0
+    // Who is quicker than the first listing is asked all the same.
+    if (!library.isLoaded) await library.refresh()
+    const taken = this.#takenNames()
+    const asked = fresh.map((one) => {
+      const answer = taken.has(one.name) ? this.#ask(one) : undefined
+      taken.add(one.name)
+      return answer
+    })
+    const answers = await Promise.all(asked)
     const added: Task[] = []
-    for (const { file, name } of fresh) {
-      let answer: Answer = 'replace'
-      if (taken.has(name)) {
-        asked += 1
-        answer =
-          always ?? (await this.#ask({ file, name }, clashes - asked, (all) => (always = all)))
-      }
-      if (answer === 'skip') continue
-      const finalName = answer === 'keep' ? freeName(name, taken) : name
-      taken.add(finalName)
-      added.push(new Task(this, { file, name: finalName }))
+    for (const [index, one] of fresh.entries()) {
+      const task = this.#taskFor(one, answers[index], taken)
+      if (task !== undefined) added.push(task)
     }
     if (added.length === 0) return
     if (!this.isActive) this.#spokenPercent = 0
@@ -89,20 +89,43 @@ export class Uploads {
     this.pump()
   }
 
-  #ask(one: Incoming, others: number, remember: (answer: Answer) => void): Promise<Answer> {
-    const existing = this.app.library.find(one.name)
+  /** The gateway has a file of this name that the list did not show when `task` began. */
+  async clashed(task: Task, incoming: Incoming): Promise<void> {
+    await this.app.library.refresh()
+    const answer = await this.#ask(incoming)
+    const index = this.tasks.indexOf(task)
+    if (index < 0) return
+    const other = this.#taskFor(incoming, answer, this.#takenNames())
+    this.tasks.splice(index, 1, ...(other === undefined ? [] : [other]))
+    this.pump()
+  }
+
+  #takenNames(): Set<string> {
+    const unfinished = this.tasks.filter(({ isUnfinished }) => isUnfinished)
+    return new Set([...this.app.library.files, ...unfinished].map(({ name }) => name))
+  }
+
+  /** @param answer undefined where the name was free */
+  #taskFor(one: Incoming, answer: Answer | undefined, taken: Set<string>): Task | undefined {
+    if (answer === 'skip') return undefined
+    const name = answer === 'keep' ? freeName(one.name, taken) : one.name
+    taken.add(name)
+    return new Task(this, { file: one.file, name }, answer === 'replace')
+  }
+
+  #ask(one: Incoming): Promise<Answer> {
+    const here = this.app.library.find(one.name)
+    const existing = here && { sizeBytes: here.sizeBytes, modifiedMs: here.modifiedMs }
     return new Promise((resolve) => {
-      this.conflict = {
-        ...one,
-        others,
-        existing: existing && { sizeBytes: existing.sizeBytes, modifiedMs: existing.modifiedMs },
-        answer: (answer, isForAll) => {
-          this.conflict = undefined
-          if (isForAll) remember(answer)
-          resolve(answer)
-        },
-      }
+      this.#clashes = [...this.#clashes, { ...one, existing, resolve }]
     })
+  }
+
+  /** What shall be done about the name that is asked, or about all that are to be asked. */
+  answer(answer: Answer, isForAll: boolean): void {
+    const answered = isForAll ? this.#clashes : this.#clashes.slice(0, 1)
+    this.#clashes = this.#clashes.slice(answered.length)
+    for (const { resolve } of answered) resolve(answer)
   }
 
   /** The same file again, after a reload: it goes on where it stopped. */
@@ -146,6 +169,7 @@ export class Uploads {
   }
 
   cancelAll(): void {
+    this.answer('skip', true)
     for (const task of this.tasks) task.cancel()
     this.tasks = []
     forgetAll()
