@@ -186,6 +186,7 @@ export function createCluster(options: ClusterOptions) {
     requireUp,
     requireAll,
     stallTimeoutMs: limits.stall_timeout_ms,
+    requestTimeoutMs: limits.request_timeout_ms,
     /** When the twin of a node that is slow to send is asked as well. */
     hedge: createHedge({ leastMs: limits.slow_ms }),
     isLive: (node: number) => links[node]!.isUp,

@@ -13,6 +13,7 @@ import type { FileInfo, UploadResult } from './store.ts'
 
 /** How often a version is made anew because another upload of the same name was newer. */
 const MAX_VERSION_TRIES = 5
+const COMMIT_TIMEOUT_MS = 120_000
 
 export interface CommitContext {
   cluster: Cluster
@@ -74,21 +75,34 @@ export async function prepareAndCommit(
 
 /**
  * From here on the upload counts: it is prepared on all four nodes. A node that does not confirm
- * has the bytes and will follow; when too few nodes confirm, the outcome is unknown.
+ * in time has the bytes and will follow. Where too few have confirmed by then, those that are
+ * there are waited for, however much they have to write; only when they fall silent, the outcome
+ * is unknown.
  */
 async function commit(context: CommitContext, version: Uint8Array): Promise<void> {
   const { cluster, file, identity } = context
-  const outcomes = await cluster.callEach(ALL_NODES, () => ({
-    op: 'commit',
-    fields: { file, version },
-    as: { by: 'user', identity },
-  }))
-  const confirmed = outcomes.filter(({ error }) => error === undefined).map(({ node }) => node)
+  const confirmed: number[] = []
   // Two opposite nodes can be all that is left to read from: one of each such pair must know.
-  const isKnownToAllPairs = [0, 1].every((node) =>
-    confirmed.some((other) => other === node || other === node + 2),
-  )
-  if (isKnownToAllPairs) return
+  const isKnownToAllPairs = () =>
+    [0, 1].every((node) => confirmed.some((other) => other === node || other === node + 2))
+  const { promise: isLate, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, cluster.requestTimeoutMs)
+  const confirm = async (node: number) => {
+    const answer = cluster.call(node, {
+      op: 'commit',
+      fields: { file, version },
+      as: { by: 'user', identity },
+      timeoutMs: COMMIT_TIMEOUT_MS,
+    })
+    await cluster.whileHeard(node, answer)
+    confirmed.push(node)
+  }
+  const all = Promise.all(ALL_NODES.map((node) => outcomeOf(node, confirm(node))))
+  await Promise.race([all, isLate])
+  clearTimeout(timer)
+  if (isKnownToAllPairs()) return
+  const outcomes = await all
+  if (isKnownToAllPairs()) return
   throw unknownOutcome(outcomes.find(({ error }) => error !== undefined)!.error!)
 }
 

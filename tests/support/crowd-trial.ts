@@ -54,7 +54,7 @@ export async function runCrowd(cluster: TestCluster, trial: Trial): Promise<Figu
   const memoryBeforeMib = costOfFamily(pid!).peakRssBytes / MIB
 
   const options = { url, users, downPath: '/files/down', downBytes: DOWN_BYTES }
-  const crowd = await startCrowd({ ...options, clientCount: trial.clientCount })
+  await using crowd = await startCrowd({ ...options, clientCount: trial.clientCount })
   assert.deepEqual(crowd.failures.slice(0, 3), [], `${crowd.failures.length} did not begin`)
   const beside = await runSmall(load)
   assert.equal(beside.failures, 0)

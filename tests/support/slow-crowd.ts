@@ -20,7 +20,7 @@ export interface CrowdOptions {
   downBytes: number
 }
 
-export interface Crowd {
+export interface Crowd extends AsyncDisposable {
   /** What each client that did not begin was told or met. */
   failures: string[]
   /** Lets the uploads finish and cuts the readers; answers what went wrong, one line for each. */
@@ -41,19 +41,24 @@ export async function startCrowd(options: CrowdOptions): Promise<Crowd> {
       const ends = await Promise.all(clients.map((client) => client.finish()))
       return ends.filter((end) => end !== undefined)
     },
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) client.cut()
+    },
   }
 }
 
 interface Client {
   begun: Promise<string | undefined>
   finish(): Promise<string | undefined>
+  /** Ends it wherever it is. */
+  cut(): void
 }
 
 function open({ url, users }: CrowdOptions, number: number, line: string, ...fields: string[]) {
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })
   socket.on('error', () => {})
-  const authorization = `Authorization: ${users[(number >> 1) % users.length]}`
+  const authorization = `Authorization: ${users[number % users.length]}`
   const head = [line, 'Host: test', authorization, 'Connection: close', ...fields, '', '']
   socket.write(head.join('\r\n'))
   return socket
@@ -82,16 +87,18 @@ function startSender(options: CrowdOptions, number: number): Client {
   const step = setInterval(() => {
     if (answer.startsWith('HTTP/1.1 100') && leftBytes > STEP_BYTES) send(STEP_BYTES)
   }, REST_MS)
+  const cut = () => {
+    clearInterval(step)
+    socket.destroy()
+  }
   return {
-    begun,
+    ...{ begun, cut },
     async finish() {
       clearInterval(step)
       if (!socket.destroyed) send(leftBytes)
       await closed
       const last = answer.slice(answer.lastIndexOf('HTTP/1.1 '))
-      return /^HTTP\/1\.1 20[01] /.test(last)
-        ? undefined
-        : `upload ${number}: ${last.slice(0, 300)}`
+      return /^HTTP\/1\.1 20[01] /.test(last) ? undefined : `upload ${number}: ${endsOf(last)}`
     },
   }
 }
@@ -111,12 +118,15 @@ function startReader(options: CrowdOptions, number: number): Client {
     () => head,
   )
   const step = setInterval(() => socket.resume(), REST_MS)
+  const cut = () => {
+    clearInterval(step)
+    socket.destroy()
+  }
   return {
-    begun,
+    ...{ begun, cut },
     async finish() {
-      clearInterval(step)
       const wasCut = socket.destroyed || socket.readableEnded
-      socket.destroy()
+      cut()
       if (head.startsWith('HTTP/1.1 200') && !wasCut) return undefined
       return `download ${number}: cut after ${receivedBytes} bytes ${head.slice(0, 300)}`
     },
@@ -139,7 +149,12 @@ function when(socket: Socket, isTrue: () => boolean, said: () => string) {
     socket.on('data', check)
     socket.once('close', () => {
       clearTimeout(timer)
-      resolve(said().slice(0, 600) || 'closed')
+      resolve(endsOf(said()) || 'closed')
     })
   })
+}
+
+/** The status line of an answer, and the end of its body. */
+function endsOf(answer: string): string {
+  return answer.length < 540 ? answer : `${answer.slice(0, 40)} … ${answer.slice(-500)}`
 }
