@@ -66,7 +66,11 @@ const up: AppState[] = [
   { name: 'search', path: '/?q=lec', says: ['2 of 11 files'] },
   { name: 'search-none', path: '/?q=nowhere', says: ['No file here has that in its name.'] },
   { name: 'folder', path: '/?folder=lectures%2F2026%2F', says: ['week 1'] },
-  { name: 'empty', path: '/?folder=nothing%2F', says: ['It is encrypted, cut into four parts'] },
+  {
+    name: 'empty',
+    path: '/?folder=nothing%2F',
+    says: ['A file dropped here is encrypted, cut into four parts'],
+  },
   {
     name: 'menu',
     go: ({ visitor: { page } }) => page.getByRole('button', { name: 'More for dfs.conf' }).click(),

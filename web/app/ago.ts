@@ -5,7 +5,7 @@ const DAY_MS = 24 * HOUR_MS
 
 const day = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric' })
 const dayOfYear = new Intl.DateTimeFormat('en', { month: 'short', day: 'numeric', year: 'numeric' })
-const exact = new Intl.DateTimeFormat('en', { dateStyle: 'long', timeStyle: 'medium' })
+const exact = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' })
 
 /** `just now`, `2 min ago`, `9 h ago`, `yesterday`, `4 days ago`, `Nov 14`, `Nov 14, 2025`. */
 export function ago(timeMs: number, nowMs: number): string {
