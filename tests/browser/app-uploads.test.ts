@@ -10,6 +10,7 @@ import type { Page } from 'playwright-core'
 import { expectNames, forgive, settled, visitApp } from '../support/app-visit.ts'
 import { type Browser, skip, startBrowser, type Visitor } from '../support/browser.ts'
 import { seededBytes } from '../support/content.ts'
+import { startGatewayAgain, stopGateway } from '../support/gateway-again.ts'
 import { type Site, startSite } from '../support/site.ts'
 
 const MIB = 1_048_576
@@ -243,6 +244,69 @@ describe('uploads in the app', { skip }, () => {
     await choose(page, path)
     await page.getByText(/^Not enough room: needs 8\.8 TB, [\d.]+ [GT]B left\.$/).waitFor()
     assert.deepEqual(await page.locator('.rows .name').allInnerTexts(), [])
+  })
+
+  test('tell what they are doing: reading, sending, writing to disk, done', async () => {
+    await using visitor = await visitApp(browser, site, { path: '/?folder=told%2F' })
+    const { page } = visitor
+    await page.evaluate(`(() => {
+      globalThis.told = []
+      new MutationObserver(() => {
+        const line = document.querySelector('.uploads li small')?.textContent
+        if (line && told.at(-1) !== line) told.push(line)
+      }).observe(document.body, { childList: true, subtree: true, characterData: true })
+    })()`)
+    await choose(page, await fileOf('told.bin', 4 * MIB))
+    await page.getByRole('heading', { name: '1 file uploaded' }).waitFor()
+    const told = (await page.evaluate<string[]>('told')).map((one) => one.replace(/^.* of/, '… of'))
+    assert.deepEqual(
+      told.filter((one, index) => one !== told[index - 1]),
+      ['Reading', '… of 4.2 MB', 'Writing to disk on all nodes', '4.2 MB, on all four nodes'],
+    )
+  })
+
+  test('are not begun anew where the gateway cannot tell right now how far they are', async () => {
+    await using visitor = await visitApp(browser, site, { path: '/?folder=passing%2F' })
+    const { page } = visitor
+    const release = await slowDown(visitor)
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(request.method()))
+    await choose(page, await fileOf('passing.bin', 6 * MIB))
+    await inTheMiddle(page, 'passing.bin')
+    await page.getByRole('button', { name: 'Pause all' }).click()
+    let isRefused = false
+    await page.route(/\/uploads\/\w+$/, (route, request) => {
+      if (isRefused || request.method() !== 'HEAD') return route.continue()
+      isRefused = true
+      return route.fulfill({ status: 503 })
+    })
+    await release()
+    await page.getByRole('button', { name: 'Resume all' }).click()
+    await page.getByRole('heading', { name: '1 file uploaded' }).waitFor()
+    await expectStored('passing/passing.bin', seededBytes('passing.bin', 6 * MIB))
+    assert.ok(isRefused)
+    assert.equal(asked.filter((method) => method === 'POST').length, 1)
+    forgive(visitor, /503|ERR_ABORTED/)
+  })
+
+  // The last: what the site itself hears of the gateway ends with it.
+  test('outlive the gateway, and go on by themselves when it is back', async () => {
+    await using visitor = await visitApp(browser, site, { path: '/?folder=outlive%2F' })
+    const { page } = visitor
+    const release = await slowDown(visitor)
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(request.method()))
+    await choose(page, await fileOf('outlive.bin', 6 * MIB))
+    await inTheMiddle(page, 'outlive.bin')
+    await stopGateway(site)
+    await page.getByText("Can't reach the gateway.").waitFor()
+    await page.getByText(/ kept\. Resumes with the gateway\.$/).waitFor()
+    await release()
+    await startGatewayAgain(site)
+    await page.getByRole('heading', { name: '1 file uploaded' }).waitFor()
+    await expectStored('outlive/outlive.bin', seededBytes('outlive.bin', 6 * MIB))
+    assert.equal(asked.filter((method) => method === 'POST').length, 1)
+    forgive(visitor, /ERR_|50[23]|423/)
   })
 })
 

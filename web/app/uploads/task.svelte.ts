@@ -98,8 +98,11 @@ export class Task {
 
   #open(file: File, md5: string | undefined): Upload {
     const upload = new Upload(file, {
-      endpoint: `${location.origin}${this.#queue.app.api.base}/uploads`,
-      ...(this.#url === undefined ? {} : { uploadUrl: this.#url }),
+      // Where it knows an endpoint, tus-js-client begins anew at any trouble with the old upload,
+      // also at one that passes.
+      ...(this.#url === undefined
+        ? { endpoint: `${location.origin}${this.#queue.app.api.base}/uploads` }
+        : { uploadUrl: this.#url }),
       metadata: {
         filename: this.name,
         filetype: file.type || 'application/octet-stream',
