@@ -42,6 +42,7 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
   const { store, views } = options
   app.addHook('onRequest', options.requireUser)
   app.addHook('onRequest', requireVersion)
+  app.addHook('onSend', lockForHead)
   // The body is a stream, whatever its type says, and has no limit.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
@@ -222,6 +223,15 @@ async function requireVersion(request: FastifyRequest, reply: FastifyReply): Pro
   reply.header('tus-version', TUS_VERSION)
   const detail = { httpStatus: 412 }
   throw new DfsError('BAD_REQUEST', `Tus-Resumable must be ${TUS_VERSION}.`, { detail })
+}
+
+/**
+ * tus-js-client, and Uppy with it, waits at 423 to HEAD but begins anew at any other trouble: what
+ * was kept would be lost to it, and lie on the nodes until it expires. So trouble that passes is a
+ * lock to HEAD.
+ */
+async function lockForHead(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (request.method === 'HEAD' && reply.statusCode === 503) reply.code(423)
 }
 
 function requireLength(sizeBytes: number | undefined, deferred: string | undefined): void {

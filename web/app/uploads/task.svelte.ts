@@ -186,7 +186,7 @@ export class Task {
       return detail ?? `The gateway refused it (${status}).`
     }
     // A silent gateway or absent nodes are waited for as long as it takes.
-    const isAway = status === 0 || status === 503
+    const isAway = [0, 423, 503].includes(status)
     this.#idleRounds = isAway || this.#sent > this.#sentBefore ? 0 : this.#idleRounds + 1
     return this.#idleRounds >= MAX_IDLE_ROUNDS ? (detail ?? 'It got no further.') : undefined
   }
