@@ -131,7 +131,8 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
       name.version,
       rows.filter(({ state }) => state !== State.prepared),
     )
-    if (findRow(name) !== undefined || table.isRefused(name)) throw staleVersion(name.version)
+    const isKnown = rows.some(({ version }) => compareVersions(version, name.version) === 0)
+    if (isKnown || table.isRefused(name)) throw staleVersion(name.version)
     const pending = rows.filter(({ state }) => state === State.prepared)
     if (pending.length >= MAX_PREPARED) {
       throw new DfsError('BUSY', 'Too many versions of this file are being written at once.')

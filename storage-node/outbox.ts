@@ -6,6 +6,8 @@ import { DfsError } from './protocol/index.ts'
 
 /** Unsent bytes beyond which big answers wait and requests are no longer read. */
 const ROOM_BYTES = 262_144
+/** Answers of one turn that are no more than this together are copied into one buffer. */
+const COPIED_BYTES = 65_536
 
 export class Outbox {
   #socket: Socket
@@ -77,13 +79,18 @@ export class Outbox {
   }
 
   #flush(): void {
-    const queue = this.#queue
+    const [queue, queuedBytes] = [this.#queue, this.#queuedBytes]
     this.#queue = []
     this.#queuedBytes = 0
     if (this.#socket.destroyed) return
-    this.#socket.cork()
-    for (const bytes of queue) this.#write(bytes)
-    this.#socket.uncork()
+    // A write of its own costs a small answer more than being copied.
+    if (queuedBytes <= COPIED_BYTES) {
+      this.#write(queue.length === 1 ? queue[0]! : Buffer.concat(queue))
+    } else {
+      this.#socket.cork()
+      for (const bytes of queue) this.#write(bytes)
+      this.#socket.uncork()
+    }
     this.#giveRoom()
   }
 

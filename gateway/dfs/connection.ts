@@ -25,8 +25,10 @@ import {
   type ResponseOf,
   userProof,
 } from '@fourfold/storage-node/protocol'
+import { FrameOutbox } from './frame-outbox.ts'
 import type { Identity } from './identity.ts'
 import { type NodeAddress, openNodeSocket } from './node-socket.ts'
+import { type AnswerLimit, PendingAnswers, type Waiter } from './pending-answers.ts'
 import type { Piece } from './row.ts'
 
 /** Unsent bytes above which `drained` waits: one row is on its way while the next is sealed. */
@@ -61,21 +63,20 @@ export interface StreamReader<O extends Op> {
   onFrame(header: ResponseOf<O>, head: FrameHead): BodySink
 }
 
-interface Pending {
+interface Pending extends Waiter {
   onResponse(head: FrameHead): BodySink
-  fail(error: DfsError): void
 }
 
 export class NodeConnection implements AsyncDisposable {
   readonly index: number
   readonly #socket: Socket
-  readonly #pending = new Map<number, Pending>()
+  readonly #outbox: FrameOutbox
+  readonly #pending: PendingAnswers<Pending>
   readonly #closed = Promise.withResolvers<DfsError>()
   #greeting: Greeting | undefined
   #greeted = Promise.withResolvers<void>()
   #nextId = 1
   #counter = 0
-  #isCorked = false
   #error: DfsError | undefined
 
   /**
@@ -98,6 +99,7 @@ export class NodeConnection implements AsyncDisposable {
 
   private constructor(address: NodeAddress) {
     this.index = address.index
+    this.#pending = new PendingAnswers(address.index)
     this.#greeted.promise.catch(() => {})
     const reader = new FrameReader({ onFrame: (head) => this.#onFrame(head) })
     const push = (bytes: Buffer) => {
@@ -108,6 +110,7 @@ export class NodeConnection implements AsyncDisposable {
       }
     }
     this.#socket = openNodeSocket(address, push)
+    this.#outbox = new FrameOutbox(this.#socket)
     this.#socket.setNoDelay(true)
     this.#socket.on('error', (cause) => {
       const message = `${nodeName(this.index)} cannot be reached: ${cause.message}.`
@@ -140,7 +143,7 @@ export class NodeConnection implements AsyncDisposable {
    */
   async request<O extends Op>(call: Call<O>): Promise<Answer<O>> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer<O>>()
-    const id = this.#register({
+    const waiter: Pending = {
       onResponse: (head) => {
         const header = checkResponse(call.op, head.header)
         // Pending until the body is whole: the connection may end in the middle of it.
@@ -151,9 +154,10 @@ export class NodeConnection implements AsyncDisposable {
         })
       },
       fail: reject,
-    })
+    }
+    const id = this.#register(waiter, call)
     this.#send(id, call)
-    return this.#limited(id, call, promise)
+    return await this.#abortable(id, call.signal, promise)
   }
 
   /**
@@ -162,7 +166,7 @@ export class NodeConnection implements AsyncDisposable {
    */
   async stream<O extends 'read'>(call: Call<O>, reader: StreamReader<O>): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const id = this.#register({
+    const waiter: Pending = {
       onResponse: (head) => {
         const header = checkResponse(call.op, head.header)
         const sink = reader.onFrame(header, head)
@@ -177,9 +181,10 @@ export class NodeConnection implements AsyncDisposable {
         }
       },
       fail: reject,
-    })
+    }
+    const id = this.#register(waiter, call)
     this.#send(id, call)
-    return this.#limited(id, call, promise)
+    return await this.#abortable(id, call.signal, promise)
   }
 
   /**
@@ -225,10 +230,8 @@ export class NodeConnection implements AsyncDisposable {
     if (this.#error !== undefined) return
     this.#error = reason ?? this.#gone()
     this.#socket.destroy()
-    const pending = [...this.#pending.values()]
-    this.#pending.clear()
     this.#greeted.reject(this.#error)
-    for (const waiter of pending) waiter.fail(this.#error)
+    this.#pending.close(this.#error)
     this.#closed.resolve(this.#error)
   }
 
@@ -236,11 +239,11 @@ export class NodeConnection implements AsyncDisposable {
     this.close()
   }
 
-  #register(pending: Pending): number {
+  #register(waiter: Pending, limit?: AnswerLimit): number {
     const id = this.#nextId
     this.#nextId = (this.#nextId % 0xffff_ffff) + 1
-    if (this.#error !== undefined) queueMicrotask(() => pending.fail(this.#error!))
-    else this.#pending.set(id, pending)
+    if (this.#error !== undefined) queueMicrotask(() => waiter.fail(this.#error!))
+    else this.#pending.add(id, waiter, limit)
     return id
   }
 
@@ -256,25 +259,8 @@ export class NodeConnection implements AsyncDisposable {
     const bodyLength = pieces.reduce((sum, piece) => sum + piece.lengthBytes, 0)
     const proof = this.#prove(call.as, header)
     const kind = FrameKind.request
-    this.#cork()
     const head = encodeFrameHead({ kind, id, header, bodyLength, ...(proof && { proof }) })
-    const segments = [head, ...pieces.flatMap((piece) => piece.segments)]
-    const last = segments.length - 1
-    for (const [at, segment] of segments.entries()) {
-      if (at === last && onSent !== undefined) this.#socket.write(segment, () => onSent())
-      else this.#socket.write(segment)
-    }
-  }
-
-  /** All that is written in one turn of the event loop leaves in one system call. */
-  #cork(): void {
-    if (this.#isCorked) return
-    this.#isCorked = true
-    this.#socket.cork()
-    setImmediate(() => {
-      this.#isCorked = false
-      this.#socket.uncork()
-    })
+    this.#outbox.send([head, ...pieces.flatMap((piece) => piece.segments)], onSent)
   }
 
   #prove(actor: Actor, header: Uint8Array): Proof | undefined {
@@ -322,37 +308,19 @@ export class NodeConnection implements AsyncDisposable {
       node: this.index + 1,
       ...(detail && { detail }),
     })
-    const pending = this.#pending.get(head.id)
-    this.#pending.delete(head.id)
     if (head.id === 0) this.close(error)
-    else pending?.fail(error)
+    else this.#pending.fail(head.id, error)
     return ignoreBody
   }
 
-  async #limited<T>(
-    id: number,
-    call: { op: Op; timeoutMs: number; signal?: AbortSignal | undefined },
-    answer: Promise<T>,
-  ): Promise<T> {
-    const { op, timeoutMs, signal } = call
-    const fail = (error: DfsError) => {
-      const pending = this.#pending.get(id)
-      this.#pending.delete(id)
-      pending?.fail(error)
-    }
-    const onAbort = () => fail(new DfsError('ABORTED', 'The request was given up.'))
-    const timer = setTimeout(() => {
-      const message = `${nodeName(this.index)} did not answer ${op} within ${timeoutMs} ms.`
-      fail(new DfsError('NODE_TIMEOUT', message, { node: this.index + 1 }))
-    }, timeoutMs)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    if (signal?.aborted === true) onAbort()
-    try {
-      return await answer
-    } finally {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-    }
+  /** `answer`, unless the signal comes first. */
+  #abortable<T>(id: number, signal: AbortSignal | undefined, answer: Promise<T>): Promise<T> {
+    if (signal === undefined) return answer
+    const onAbort = () =>
+      this.#pending.fail(id, new DfsError('ABORTED', 'The request was given up.'))
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    return answer.finally(() => signal.removeEventListener('abort', onAbort))
   }
 
   #drainOnce(limitMs: number): Promise<boolean> {

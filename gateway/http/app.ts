@@ -29,7 +29,7 @@ import { pageRoutes } from './pages.ts'
 import type { Patience } from './patience.ts'
 import { answerFailure, answerFailures } from './problem.ts'
 import { renameRoutes } from './rename-form.ts'
-import { PAGE_POLICY } from './security.ts'
+import { pagePolicy } from './security.ts'
 import { answerBadBytes, createHttpServer, sendContinue } from './server.ts'
 import { sessionRoutes } from './session.ts'
 import { tusRoutes } from './tus.ts'
@@ -96,9 +96,13 @@ export async function createApp(options: AppOptions): Promise<App> {
   await app.register(helmet, securityHeaders(publicUrl))
   await app.register(secureSession, cookieOptions(options))
   app.addHook('preParsing', sendContinue)
-  // What users have is in nobody's cache; files and assets say otherwise themselves.
-  app.addHook('onRequest', async (_request, reply) => {
+  const policy = pagePolicy()
+  // What users have is in nobody's cache; files and assets say otherwise themselves, and files
+  // bring a stricter policy.
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.raw.setHeader('content-security-policy', policy)
     reply.header('cache-control', 'no-store')
+    done()
   })
   app.addHook('onResponse', logRequest)
   await app.register(swagger, openApi(publicUrl))
@@ -134,7 +138,8 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 function securityHeaders(publicUrl: string) {
   return {
-    contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
+    // Ours is set above: helmet would put it together anew for each request.
+    contentSecurityPolicy: false,
     // `no-referrer` would make browsers send `Origin: null` with our own forms.
     referrerPolicy: { policy: 'same-origin' as const },
     frameguard: { action: 'deny' as const },

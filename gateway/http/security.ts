@@ -3,7 +3,7 @@ const SELF = ["'self'"]
 const NONE = ["'none'"]
 
 /** User files carry stricter ones of their own: served-file.ts. */
-export const PAGE_POLICY = {
+const PAGE_POLICY = {
   'default-src': NONE,
   'script-src': SELF,
   'style-src': SELF,
@@ -17,4 +17,12 @@ export const PAGE_POLICY = {
   'base-uri': NONE,
   'require-trusted-types-for': ["'script'"],
   'trusted-types': ['svelte-trusted-html'],
+}
+
+/** The value of the header field. */
+export function pagePolicy(): string {
+  const directives = Object.entries(PAGE_POLICY).map(([name, values]) =>
+    [name, ...values].join(' '),
+  )
+  return directives.join(';')
 }
