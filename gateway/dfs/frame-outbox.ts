@@ -1,6 +1,6 @@
 // What leaves on one socket to a node: all that is sent in one turn of the event loop leaves in one
-// system call. Small frames are copied together, for a write of its own costs each of them more than
-// that; bulk is never copied. Knows no frames.
+// system call. Small frames are copied together, for a write of its own costs each of them more
+// than that; bulk is never copied. Knows no frames.
 import type { Socket } from 'node:net'
 
 /** Frames with no more than this are copied together with the others of a turn. */
