@@ -14,6 +14,7 @@ import {
   State,
   type StoredPart,
   type VersionName,
+  type VersionRow,
 } from './entry-table.ts'
 import { compareVersions, DfsError, type Entry } from './protocol/index.ts'
 
@@ -52,7 +53,7 @@ export interface PartPlace extends StoredPart {
 export type EntryBook = ReturnType<typeof createEntries>
 
 export function createEntries(catalog: Catalog, table: EntryTable) {
-  const { rowsOf, find: findRow, partOf, insert, removeRow } = table
+  const { rowsOf, versionsOf, find: findRow, partOf, insert, removeRow } = table
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
     ofUser: sql('SELECT * FROM entries WHERE user = ? ORDER BY file LIMIT ?'),
@@ -125,7 +126,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
    */
   function checkPrepare(name: VersionName, options: PrepareOptions): boolean {
     const { condition } = options
-    const rows = rowsOf(name.user, name.file)
+    const rows = versionsOf(name.user, name.file)
     // Versions that are only prepared do not count: whichever of them commits, the newest stays.
     requireNewest(
       name.version,
@@ -144,13 +145,13 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   }
 
   /** Whether a version of the file, or a move of it to another name, is prepared and undecided. */
-  function isContested({ user, file }: VersionName, rows: readonly EntryRow[]): boolean {
+  function isContested({ user, file }: VersionName, rows: readonly VersionRow[]): boolean {
     const prepared = rows.filter(({ state }) => state === State.prepared)
     const since = [...prepared.map(({ since_ms }) => since_ms), ...table.movesFrom(user, file)]
     return since.some((sinceMs) => Date.now() - sinceMs < PENDING_MS)
   }
 
-  function requireUncontested(name: VersionName, rows: readonly EntryRow[]): void {
+  function requireUncontested(name: VersionName, rows: readonly VersionRow[]): void {
     if (!isContested(name, rows)) return
     throw new DfsError('PRECONDITION_FAILED', 'Another version of the file is being written.')
   }
@@ -180,7 +181,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
 
   /** Makes a prepared version the file. Repeating it is safe. @throws DfsError FILE_NOT_FOUND */
   function applyCommit(name: VersionName): Doomed[] {
-    const rows = rowsOf(name.user, name.file)
+    const rows = versionsOf(name.user, name.file)
     const row = rows.find(({ version }) => compareVersions(version, name.version) === 0)
     const decided = rows.find(({ state }) => state !== State.prepared)
     // A newer version has won already: what was to be committed is superseded and gone.
@@ -188,7 +189,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     if (row === undefined && isSuperseded) return []
     if (row === undefined || row.state === State.deleted) throw unknownVersion()
     if (row.state === State.committed) return []
-    return table.commit(row, rows)
+    return table.commit(name, row.id, rows)
   }
 
   /**
@@ -214,7 +215,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     name: VersionName,
     condition: Condition,
   ): { existed: boolean; doomed: Doomed[] } {
-    const rows = rowsOf(name.user, name.file)
+    const rows = versionsOf(name.user, name.file)
     const decided = rows.filter(({ state }) => state !== State.prepared)
     const same = findRow(name)
     if (same?.state === State.deleted) return { existed: true, doomed: [] }
@@ -257,12 +258,12 @@ function entryOf(row: EntryRow): Entry {
   return { file, version, state: stateNames[row.state], x, first, rows, parts, sealed }
 }
 
-function requireNewest(version: Uint8Array, rows: readonly EntryRow[]): void {
+function requireNewest(version: Uint8Array, rows: readonly VersionRow[]): void {
   const newest = rows.at(-1)
   if (newest !== undefined && !isNewer(version, newest.version)) throw staleVersion(newest.version)
 }
 
-function requireCondition(condition: Condition, committed: EntryRow | undefined): void {
+function requireCondition(condition: Condition, committed: VersionRow | undefined): void {
   if (condition === undefined) return
   const isMet =
     condition === null

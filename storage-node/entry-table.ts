@@ -67,6 +67,9 @@ export interface EntryRow {
   pledged: 0 | 1
 }
 
+/** What decides about a version; read often, so without its description. */
+export type VersionRow = Pick<EntryRow, 'id' | 'version' | 'state' | 'parts' | 'since_ms' | 'key'>
+
 export type EntryTable = ReturnType<typeof createEntryTable>
 
 export function createEntryTable(catalog: Catalog) {
@@ -74,6 +77,10 @@ export function createEntryTable(catalog: Catalog) {
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
     ofFile: sql('SELECT * FROM entries WHERE user = ? AND file = ? ORDER BY version'),
+    versions: sql(
+      `SELECT id, version, state, parts, since_ms, key FROM entries
+       WHERE user = ? AND file = ? ORDER BY version`,
+    ),
     one: sql('SELECT * FROM entries WHERE user = ? AND file = ? AND version = ?'),
     byId: sql('SELECT * FROM entries WHERE id = ?'),
     insert: sql(
@@ -135,12 +142,13 @@ export function createEntryTable(catalog: Catalog) {
   }
 
   /**
-   * Makes a prepared version the file, in place of all older `rows`. What it moves here ends in the
-   * same write, and comes after it in the order of changes: there is always one name that opens.
+   * Makes a prepared version, entry `id`, the file, in place of all older `rows`. What it moves
+   * here ends in the same write, and comes after it in the order of changes: there is always one
+   * name that opens.
    */
-  function commit(row: EntryRow, rows: readonly EntryRow[]): Doomed[] {
-    const { user, file, version } = row
-    decide(row.id, State.committed)
+  function commit(name: VersionName, id: number, rows: readonly VersionRow[]): Doomed[] {
+    const { user, file, version } = name
+    decide(id, State.committed)
     const doomed = removeOlder(rows, version)
     const move = statements.move.get(user, file, version) as
       | { source: Uint8Array; source_version: Uint8Array }
@@ -154,7 +162,7 @@ export function createEntryTable(catalog: Catalog) {
 
   /** Puts a tombstone in the place of all older versions, unless what is decided is as new. */
   function bury(name: VersionName): Doomed[] {
-    const rows = rowsOf(name.user, name.file)
+    const rows = versionsOf(name.user, name.file)
     const decided = rows.find(({ state }) => state !== State.prepared)
     if (decided !== undefined && !isNewer(name.version, decided.version)) return []
     const doomed = removeOlder(rows, name.version)
@@ -169,11 +177,11 @@ export function createEntryTable(catalog: Catalog) {
     return rows.map(({ since_ms }) => since_ms)
   }
 
-  function removeOlder(rows: readonly EntryRow[], version: Uint8Array): Doomed[] {
+  function removeOlder(rows: readonly VersionRow[], version: Uint8Array): Doomed[] {
     return rows.filter((row) => isNewer(version, row.version)).flatMap(removeRow)
   }
 
-  function removeRow(row: EntryRow): Doomed[] {
+  function removeRow(row: Pick<EntryRow, 'id' | 'key' | 'parts'>): Doomed[] {
     statements.removeParts.run(row.id * 4, row.id * 4 + 3)
     statements.remove.run(row.id)
     return row.key === null ? [] : [{ key: row.key, parts: row.parts }]
@@ -199,9 +207,14 @@ export function createEntryTable(catalog: Catalog) {
     return statements.ofFile.all(user, file) as unknown as EntryRow[]
   }
 
+  function versionsOf(user: string, file: Uint8Array): VersionRow[] {
+    return statements.versions.all(user, file) as unknown as VersionRow[]
+  }
+
   return {
     /** All of a file, oldest first. */
     rowsOf,
+    versionsOf,
     find: ({ user, file, version }: VersionName) =>
       statements.one.get(user, file, version) as EntryRow | undefined,
     findById: (id: number) => statements.byId.get(id) as EntryRow | undefined,

@@ -12,7 +12,13 @@ import {
   type StoredPart,
   type VersionName,
 } from './entry-table.ts'
-import { type PeerEntry, partsOfNode, type Standing, versionTimeMs } from './protocol/index.ts'
+import {
+  compareVersions,
+  type PeerEntry,
+  partsOfNode,
+  type Standing,
+  versionTimeMs,
+} from './protocol/index.ts'
 
 /** How long a version stays refused: no client sends the same `prepare` after so long a silence. */
 const REFUSED_MS = 30 * 24 * 3_600_000
@@ -77,11 +83,11 @@ export function createPeerEntries(options: {
   /** Takes over what a peer says is decided, where it is newer than what is decided here. */
   function applyTold(told: PeerEntry): Doomed[] {
     const { user, file, version, state, x, first, rows, sealed } = told
-    const known = table.rowsOf(user, file)
+    const known = table.versionsOf(user, file)
     const decided = known.find((row) => row.state !== State.prepared)
     if (decided !== undefined && !isNewer(version, decided.version)) return []
-    const same = table.find(told)
-    if (same !== undefined && state === 'committed') return table.commit(same, known)
+    const same = known.find((row) => compareVersions(row.version, version) === 0)
+    if (same !== undefined && state === 'committed') return table.commit(told, same.id, known)
     const doomed = table.removeOlder(known, version)
     if (same === undefined) {
       // No part is claimed: they are fetched, and held one by one once they are on the disk.
@@ -96,7 +102,7 @@ export function createPeerEntries(options: {
     if (row?.state === State.prepared) return 'prepared'
     if (row?.state === State.committed) return 'committed'
     const isSuperseded = table
-      .rowsOf(name.user, name.file)
+      .versionsOf(name.user, name.file)
       .some(({ state, version }) => state !== State.prepared && !isNewer(name.version, version))
     if (isSuperseded) return 'superseded'
     if (table.isRefused(name)) return 'refused'
