@@ -6,6 +6,7 @@ import type { Locator, Page } from 'playwright-core'
 import { settled, visitApp } from '../support/app-visit.ts'
 import { type Browser, skip, startBrowser } from '../support/browser.ts'
 import { keyFrameOf, wavOf, webmOf } from '../support/media.ts'
+import { noisyPicture } from '../support/noisy-picture.ts'
 import { type Site, startSite } from '../support/site.ts'
 
 const SECONDS = 120
@@ -65,7 +66,7 @@ describe('media in the app', { skip }, () => {
   test('a film plays, and from its end without all that comes before', async () => {
     await using visitor = await visitApp(browser, site)
     const { page } = visitor
-    const frame = keyFrameOf(await page.evaluate<string>(noisyPicture))
+    const frame = keyFrameOf(await page.evaluate<string>(noisyPicture(WIDTH, HEIGHT)))
     const frameCount = SECONDS
     const film = { frame, frameCount, frameMs: FRAME_MS, width: WIDTH, height: HEIGHT }
     const bytes = Buffer.concat([...webmOf(film)])
@@ -82,22 +83,6 @@ describe('media in the app', { skip }, () => {
     await page.getByRole('dialog').getByRole('heading', { name: 'film.webm' }).waitFor()
   })
 })
-
-/** Noise, so that a frame has some size. */
-const noisyPicture = `(() => {
-  const canvas = document.createElement('canvas')
-  canvas.width = ${WIDTH}
-  canvas.height = ${HEIGHT}
-  const context = canvas.getContext('2d')
-  const picture = context.createImageData(${WIDTH}, ${HEIGHT})
-  let seed = 1
-  for (let at = 0; at < picture.data.length; at++) {
-    seed = (Math.imul(seed, 1664525) + 1013904223) | 0
-    picture.data[at] = at % 4 === 3 ? 255 : seed >>> 24
-  }
-  context.putImageData(picture, 0, 0)
-  return canvas.toDataURL('image/webp', 0.95)
-})()`
 
 function firstByte(range = ''): number {
   return Number(/^bytes=(\d+)-/.exec(range)?.[1])
