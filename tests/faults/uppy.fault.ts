@@ -120,7 +120,8 @@ async function uploadInPage(plan: Plan): Promise<string> {
   uppy.on('upload-progress', (_file: unknown, progress: { bytesUploaded: number }) => {
     if (points.length === 0 || progress.bytesUploaded < points[0]! * plan.sizeBytes) return
     points.shift()
-    trouble = stumble()
+    // One after another: two would both start the gateway.
+    trouble = trouble.then(stumble)
   })
   const { failed } = await uppy.upload()
   // An upload may be done before its last trouble is.
