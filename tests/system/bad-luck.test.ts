@@ -156,6 +156,12 @@ test('an upload that finds a node just dead leaves no connection and nothing sta
     const all = await Promise.all([1, 2, 4].map((number) => nodeStatus(cluster, number)))
     return all.map(({ connections }) => connections)
   }
+  // A node that was frozen a moment ago has lost its peers' connections; they come back first.
+  const arePeersBack = async () => {
+    const all = await Promise.all([1, 2, 3, 4].map((number) => nodeStatus(cluster, number)))
+    return all.every(({ repair }) => repair.peers === 3)
+  }
+  await until('the nodes hear each other', 20_000, arePeersBack)
   const before = await connectionCounts()
   for (let tries = 0; tries < 4; tries++) {
     // Not awaited: the client is to find out by itself, at some point of the upload.
