@@ -1,6 +1,8 @@
-// Counts and digests content as it streams in, and checks what was promised of it.
+// Counts and digests content as it streams in, and checks what was promised of it. The first row is
+// digested as it comes; of a larger file all rows are moved to a thread where one is free.
 import { createHash } from 'node:crypto'
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, ROW_BYTES } from '@fourfold/storage-node/protocol'
+import type { DigestSeat, DigestThreads } from './digest-threads.ts'
 
 export interface Promised {
   /** Plaintext bytes. */
@@ -9,33 +11,68 @@ export interface Promised {
   md5?: Uint8Array | undefined
 }
 
-export class ContentDigest {
-  #hash = createHash('md5')
-  #promised: Promised
+export class ContentDigest implements Disposable {
+  readonly #hash = createHash('md5')
+  readonly #promised: Promised
+  readonly #threads: DigestThreads
+  #seat: DigestSeat | undefined
+  /** The row that the thread has, or had, and nobody has taken back. */
+  #moved: Promise<Buffer> | undefined
+  #isDecided = false
   sizeBytes = 0
 
-  constructor(promised: Promised) {
+  constructor(promised: Promised, threads: DigestThreads) {
     this.#promised = promised
+    this.#threads = threads
   }
 
   /** @throws DfsError LENGTH_MISMATCH as soon as there are more bytes than promised */
-  update(bytes: Uint8Array): void {
+  count(bytes: Uint8Array): void {
     this.sizeBytes += bytes.length
     if (this.sizeBytes > (this.#promised.sizeBytes ?? Number.POSITIVE_INFINITY))
       throw this.#wrongLength()
-    this.#hash.update(bytes)
   }
 
-  /** The MD5 of all. @throws DfsError LENGTH_MISMATCH, DIGEST_MISMATCH */
-  finish(): Buffer {
+  /** Takes bytes of a row as they come into it. */
+  update(bytes: Uint8Array): void {
+    if (this.#seat === undefined) this.#hash.update(bytes)
+  }
+
+  /** The MD5 of what came so far; only in the first row. */
+  soFar(): Buffer {
+    return this.#hash.copy().digest()
+  }
+
+  /**
+   * Takes a row that was sealed, in memory of its own, and answers memory of `ROW_BYTES` for the
+   * next: the same, or where the row is moved to a thread, that of the row before it.
+   */
+  async exchange(row: Buffer): Promise<Buffer> {
+    if (!this.#isDecided) this.#seat = this.#threads.open()
+    this.#isDecided = true
+    if (this.#seat === undefined) return row
+    const before = this.#moved
+    this.#moved = this.#seat.update(row)
+    // Whoever asks for it next is told; an upload that ends before that has its own reason.
+    this.#moved.catch(() => {})
+    return before === undefined ? Buffer.allocUnsafeSlow(ROW_BYTES) : await before
+  }
+
+  /** The MD5 of all. @throws DfsError LENGTH_MISMATCH, DIGEST_MISMATCH, INTERNAL */
+  async finish(): Promise<Buffer> {
     const { sizeBytes, md5 } = this.#promised
     if (sizeBytes !== undefined && this.sizeBytes !== sizeBytes) throw this.#wrongLength()
-    const digest = this.#hash.digest()
+    const digest = this.#seat === undefined ? this.#hash.digest() : await this.#seat.finish()
     if (md5 !== undefined && !digest.equals(md5)) {
       const message = `The MD5 of what arrived is ${digest.toString('hex')}, not the one promised.`
       throw new DfsError('DIGEST_MISMATCH', message)
     }
     return digest
+  }
+
+  /** Leaves the thread, however the upload ended. */
+  [Symbol.dispose](): void {
+    this.#seat?.[Symbol.dispose]()
   }
 
   #wrongLength(): DfsError {

@@ -7,6 +7,7 @@ import { createAccounts } from './accounts.ts'
 import { createAdmission } from './admission.ts'
 import { ALL_NODES, createCluster } from './cluster.ts'
 import { describeFile } from './description-report.ts'
+import { createDigestThreads } from './digest-threads.ts'
 import { download } from './download.ts'
 import { checkFileName } from './file-name.ts'
 import { checkFiles } from './fsck.ts'
@@ -56,6 +57,7 @@ export function createStore(options: StoreOptions): Store {
     ...(options.turns === undefined ? {} : { turns: options.turns }),
   })
   const admission = createAdmission(limits)
+  const digestThreads = createDigestThreads()
   const listings = createListings({
     cluster,
     maxFiles: limits.listed_files,
@@ -64,6 +66,7 @@ export function createStore(options: StoreOptions): Store {
   const status = createNodeStatus(cluster, clusterKey)
   const onLiar = (node: string) =>
     log(`${node} sent a piece that does not open; its twin was used.`)
+  const bounds = { admission, digestThreads }
   const find = (identity: Identity, name: string, signal?: AbortSignal) =>
     lookupExisting(cluster, identity, { name, signal })
 
@@ -90,7 +93,7 @@ export function createStore(options: StoreOptions): Store {
       const { sizeBytes, signal } = request
       const leave = await admission.transfer({ user: identity.user, sizeBytes, signal })
       try {
-        return await told(identity, upload({ cluster, identity, admission }, request))
+        return await told(identity, upload({ cluster, identity, ...bounds }, request))
       } finally {
         leave()
       }
@@ -106,7 +109,7 @@ export function createStore(options: StoreOptions): Store {
     uploads: createKeptUploads({
       cluster,
       keepMs: limits.upload_days * DAY_MS,
-      admission,
+      ...bounds,
       onStored: (identity) => listings.touch(identity),
     }),
     fsck: (identity, signal) =>
@@ -120,9 +123,9 @@ export function createStore(options: StoreOptions): Store {
       return outcomes.map(({ node, error }) => ({ name: nodeName(node), error }))
     },
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
-    close() {
+    async close() {
       listings.close()
-      return cluster.close()
+      await Promise.all([cluster.close(), digestThreads.close()])
     },
   }
 }

@@ -12,14 +12,13 @@ import {
   ROW_BYTES,
   UPLOAD_ID_BYTES,
 } from '@fourfold/storage-node/protocol'
-import type { Admission } from './admission.ts'
-import { ALL_NODES, type Cluster } from './cluster.ts'
-import type { Identity } from './identity.ts'
+import { ALL_NODES } from './cluster.ts'
 import { type KeptAt, takeKept } from './kept-nodes.ts'
 import { attemptsOf, openTail, sealState, sealTail, tailBytes } from './kept-state.ts'
 import { LaneWriter } from './lane-writer.ts'
 import { type Piece, sealRow } from './row.ts'
 import { RowDigest } from './row-digest.ts'
+import type { Uploader } from './upload.ts'
 
 /** A checkpoint costs each node a sync of two files and a commit; what is after it can be lost. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024
@@ -29,13 +28,9 @@ const TAIL_CHECKPOINT_MS = 10_000
 /** The nodes' disks may be slow; nodes that are away are noticed sooner. */
 const CHECKPOINT_TIMEOUT_MS = 120_000
 
-export interface SessionOptions {
-  cluster: Cluster
-  identity: Identity
-  /** What the upload's life is prolonged by with each checkpoint. */
+export interface SessionOptions extends Uploader {
+  /** How long an upload may stand still, milliseconds; each checkpoint prolongs its life. */
   keepMs: number
-  /** Bounds how many rows are on their way. */
-  admission: Admission
 }
 
 export class KeptSession {

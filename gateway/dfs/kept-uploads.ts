@@ -4,8 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { DfsError, NODE_COUNT, ROW_BYTES, UPLOAD_ID_BYTES } from '@fourfold/storage-node/protocol'
 import { abortable } from './abortable.ts'
-import type { Admission } from './admission.ts'
-import { ALL_NODES, type Cluster } from './cluster.ts'
+import { ALL_NODES } from './cluster.ts'
 import type { Identity } from './identity.ts'
 import { finishKept, spreadDone } from './kept-finish.ts'
 import {
@@ -17,7 +16,7 @@ import {
   newState,
 } from './kept-info.ts'
 import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
-import { KeptSession, requireOffset } from './kept-session.ts'
+import { KeptSession, requireOffset, type SessionOptions } from './kept-session.ts'
 import { type KeptState, sealState } from './kept-state.ts'
 import { RowDigest } from './row-digest.ts'
 import type { UploadResult } from './store.ts'
@@ -81,19 +80,15 @@ interface Writer {
   ended: Promise<void>
 }
 
-export interface KeptOptions {
-  cluster: Cluster
-  /** How long an upload may stand still, milliseconds. */
-  keepMs: number
-  /** Bounds how many requests write at once, and how many rows are on their way. */
-  admission: Admission
+export interface KeptOptions extends Omit<SessionOptions, 'identity'> {
   /** Told of whom a file may have been stored, also where it is not known what came of it. */
   onStored(identity: Identity): void
 }
 
 /** The uploads of all users, over one cluster. */
 export function createKeptUploads(options: KeptOptions): KeptUploads {
-  const { cluster, keepMs, admission, onStored } = options
+  const { cluster, keepMs, admission, digestThreads, onStored } = options
+  const common = { cluster, keepMs, admission, digestThreads }
   const writers = new Map<string, Writer>()
 
   async function create(identity: Identity, request: KeptRequest): Promise<KeptInfo> {
@@ -111,7 +106,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     const { user } = identity
     const leave = await admission.transfer({ user, sizeBytes, signal: body.signal })
     try {
-      const uploader = { cluster, identity, admission }
+      const uploader = { ...common, identity }
       const state = await newState(cluster, identity, request)
       const { file: stored, isNew } = await upload(uploader, { ...file, ...body })
       const reached = { offset: sizeBytes, stored: { md5: stored.md5, isNew } }
@@ -225,10 +220,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     const { offsetBytes } = request
     const sizeBytes = declaredSize(at, request.sizeBytes)
     cluster.requireAll()
-    const session = await KeptSession.take(
-      { cluster, identity, keepMs, admission },
-      { id, offsetBytes },
-    )
+    const session = await KeptSession.take({ ...common, identity }, { id, offsetBytes })
     session.sizeBytes = sizeBytes
     try {
       const failure = await feed(session, request, writer)
@@ -293,7 +285,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     identity: Identity,
     session: KeptSession,
   ): Promise<KeptInfo & { result?: UploadResult }> {
-    const context = { cluster, identity, keepMs, admission }
+    const context = { ...common, identity }
     try {
       const result = await finishKept(context, session)
       session.writer.close()

@@ -1,7 +1,7 @@
 // One upload from the first byte to the acknowledgement: rows are gathered, sealed, sent to all
 // four nodes, prepared on all four, and then committed on all four. What is not committed leaves
 // nothing behind.
-import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import {
   DfsError,
   lanesOfNode,
@@ -18,6 +18,7 @@ import type { Cluster } from './cluster.ts'
 import { prepareAndCommit } from './commit.ts'
 import { ContentDigest } from './content-digest.ts'
 import { type Description, sealDescription } from './description.ts'
+import type { DigestThreads } from './digest-threads.ts'
 import { checkFileName } from './file-name.ts'
 import type { Identity } from './identity.ts'
 import { fileIdOf } from './keys.ts'
@@ -36,6 +37,7 @@ export interface Uploader {
   identity: Identity
   /** Bounds how many rows are on their way. */
   admission: Admission
+  digestThreads: DigestThreads
 }
 
 interface UploadContext extends Uploader {
@@ -54,18 +56,14 @@ interface UploadContext extends Uploader {
  * @throws DfsError NODES_UNAVAILABLE, NO_SPACE, NAME_INVALID, PRECONDITION_FAILED, LENGTH_MISMATCH,
  *   DIGEST_MISMATCH, NODE_GONE, NODE_TIMEOUT, OUTCOME_UNKNOWN
  */
-export async function upload(
-  { cluster, identity, admission }: Uploader,
-  request: UploadRequest,
-): Promise<UploadResult> {
+export async function upload(uploader: Uploader, request: UploadRequest): Promise<UploadResult> {
+  const { cluster, identity } = uploader
   const name = checkFileName(request.name)
   cluster.requireAll()
   const condition = await nodeCondition(cluster, identity, { ...request, name })
   const contentKey = randomBytes(32)
   const context: UploadContext = {
-    cluster,
-    identity,
-    admission,
+    ...uploader,
     request,
     name,
     file: fileIdOf(identity.nameKey, name),
@@ -73,20 +71,22 @@ export async function upload(
     rowKey: createSecretKey(contentKey),
     condition,
   }
-  const digest = new ContentDigest(request)
+  using digest = new ContentDigest(request, uploader.digestThreads)
   const rows = plainRows({
     source: abortable(request.source, request.signal),
     isSourceOwned: request.isSourceOwned,
     sizeBytes: request.sizeBytes,
     onBytes(bytes) {
-      digest.update(bytes)
+      digest.count(bytes)
       request.onProgress?.(digest.sizeBytes)
     },
+    onFill: (bytes) => digest.update(bytes),
+    exchange: (plain) => digest.exchange(plain),
   })
   const { value: firstRow } = await rows.next()
   if (firstRow === undefined) throw new DfsError('INTERNAL', 'A source gave no row.')
-  if (firstRow.isLast) return storeSmall(context, firstRow, digest)
-  return storeLarge(context, firstRow, rows, digest)
+  if (firstRow.isLast) return await storeSmall(context, firstRow, digest)
+  return await storeLarge(context, firstRow, rows, digest)
 }
 
 /** A file of one row: sealed once, one message to each node, then the commit. */
@@ -95,7 +95,7 @@ async function storeSmall(
   only: PlainRow,
   digest: ContentDigest,
 ): Promise<UploadResult> {
-  const md5 = digest.finish()
+  const md5 = await digest.finish()
   const x = rotationOf(md5)
   const describe = describer(context, { md5, x, first: x, sizeBytes: digest.sizeBytes })
   // Small rows are no matter: what they hold is within what their transfer set aside.
@@ -123,14 +123,14 @@ async function storeLarge(
   digest: ContentDigest,
 ): Promise<UploadResult> {
   const { cluster, identity, request } = context
-  const first = rotationOf(createHash('md5').update(firstRow.plain).digest())
+  const first = rotationOf(digest.soFar())
   const id = randomBytes(UPLOAD_ID_BYTES)
   const { sizeBytes } = request
   const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes })
   try {
     await sendRow(context, writer, firstRow)
     for await (const row of rest) await sendRow(context, writer, row)
-    const md5 = digest.finish()
+    const md5 = await digest.finish()
     const x = rotationOf(md5)
     const rows = rowCount(digest.sizeBytes, ROW_BYTES)
     const describe = describer(context, { md5, x, first, sizeBytes: digest.sizeBytes })

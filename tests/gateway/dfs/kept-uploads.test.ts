@@ -7,6 +7,7 @@ import { dfcConfSchema, loadConf } from '@fourfold/conf'
 import { type Admission, createAdmission } from '../../../gateway/dfs/admission.ts'
 import { type Cluster, createCluster } from '../../../gateway/dfs/cluster.ts'
 import { attemptOfRow } from '../../../gateway/dfs/description.ts'
+import { createDigestThreads, type DigestThreads } from '../../../gateway/dfs/digest-threads.ts'
 import type { Identity } from '../../../gateway/dfs/identity.ts'
 import { KeptSession } from '../../../gateway/dfs/kept-session.ts'
 import { attemptsOf, type KeptState } from '../../../gateway/dfs/kept-state.ts'
@@ -20,6 +21,7 @@ let store: Store
 let identity: Identity
 let cluster: Cluster
 let admission: Admission
+let digestThreads: DigestThreads
 
 before(async () => {
   testCluster = await startCluster()
@@ -31,17 +33,18 @@ before(async () => {
     return { index, host: '127.0.0.1', port }
   })
   admission = createAdmission(conf.limits)
+  digestThreads = createDigestThreads()
   cluster = createCluster({ addresses, limits: conf.limits })
   await cluster.ready(10_000)
 })
 after(async () => {
-  await cluster.close()
+  await Promise.all([cluster.close(), digestThreads.close()])
   await testCluster[Symbol.asyncDispose]()
 })
 
 /** A writer that the test drives step by step. */
 function take(id: string, offsetBytes: number): Promise<KeptSession> {
-  const options = { cluster, identity, keepMs: 60_000, admission }
+  const options = { cluster, identity, keepMs: 60_000, admission, digestThreads }
   return KeptSession.take(options, { id: Buffer.from(id, 'hex'), offsetBytes })
 }
 
