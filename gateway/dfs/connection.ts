@@ -172,6 +172,7 @@ export class NodeConnection implements AsyncDisposable {
         const sink = reader.onFrame(header, head)
         if (header.more) return sink
         return {
+          ...sink,
           write: (chunk, section) => sink.write(chunk, section),
           end: (damaged) => {
             sink.end(damaged)

@@ -98,14 +98,20 @@ async function* plainContent(
   const runs = rowRuns(selection, found.description)
   for (const [at, { fromRow, toRow, ranges }] of runs.entries()) {
     const isLast = at === runs.length - 1
-    const source = inlineRow(found, isLast) ?? rowsOf(context, { found, signal, fromRow, toRow })
-    for await (const { row, sealed } of source) {
-      const plain = await opener(row, sealed)
-      giveBack(sealed)
-      try {
-        yield* slicesOf(plain, row * found.description.rowBytes, ranges)
-      } finally {
-        giveBack(plain)
+    let next = fromRow
+    while (next < toRow) {
+      const place = { found, signal, fromRow: next, toRow }
+      for await (const { row, sealed } of inlineRow(found, isLast) ?? rowsOf(context, place)) {
+        const { plain, isAsSent } = await opener(row, sealed)
+        giveBack(sealed)
+        try {
+          yield* slicesOf(plain, row * found.description.rowBytes, ranges)
+        } finally {
+          giveBack(plain)
+        }
+        next = row + 1
+        // Where a piece was damaged, it is thought over anew which nodes are asked for the rest.
+        if (!isAsSent) break
       }
     }
   }
@@ -165,12 +171,12 @@ function createOpener(context: DownloadContext, found: FoundFile) {
   const { description, current } = found
   const key: KeyObject = createSecretKey(description.key)
   const { cluster, identity, onLiar } = context
-  return async (row: number, sealed: Buffer): Promise<Buffer> => {
+  return async (row: number, sealed: Buffer): Promise<{ plain: Buffer; isAsSent: boolean }> => {
     const isLast = row === description.rows - 1
     const position = { row, attempt: attemptOfRow(description.attempts, row), isLast }
     const plain = openRow(key, position, sealed)
-    if (plain !== undefined) return plain
-    return openFromTwins({
+    if (plain !== undefined) return { plain, isAsSent: true }
+    const mended = await openFromTwins({
       cluster,
       identity,
       entry: current.entry,
@@ -179,6 +185,7 @@ function createOpener(context: DownloadContext, found: FoundFile) {
       open: (pieces) => openRow(key, position, Buffer.concat(pieces)),
       onLiar,
     })
+    return { plain: mended, isAsSent: false }
   }
 }
 

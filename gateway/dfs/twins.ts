@@ -1,6 +1,6 @@
-// What to do when all pieces of a row passed their CRC-32 and the row does not open: one node lied,
-// or a disk changed piece and checksum together. Both copies of each piece are fetched and every
-// combination is tried.
+// What to do when a row does not open: a disk or the network damaged a piece of it, or a node lied.
+// Both copies of each piece are fetched anew, checked by the nodes (which have a damaged one
+// repaired) and on the way, and every combination is tried.
 import {
   DfsError,
   type Entry,
@@ -37,9 +37,10 @@ export async function openFromTwins(request: TwinsRequest): Promise<Buffer> {
     if (chosen.some((copy) => copy === undefined)) continue
     const plain = request.open(chosen.map((copy) => copy!.piece))
     if (plain === undefined) continue
-    for (const copy of lanes.flat()) {
-      if (!chosen.some((right) => right!.piece.equals(copy.piece)))
-        request.onLiar(nodeName(copy.node))
+    for (const { node, piece } of lanes.flat()) {
+      if (chosen.some((right) => right!.piece.equals(piece))) continue
+      request.cluster.hedge.lost(node)
+      request.onLiar(nodeName(node))
     }
     return plain
   }
@@ -56,7 +57,10 @@ async function copiesOf(lane: number, request: TwinsRequest): Promise<Copy[]> {
     fields: { file, version, part, from: row, to: row + 1 },
     as: { by: 'user', identity },
   }))
-  return outcomes.flatMap(({ node, value }) =>
-    value === undefined ? [] : [{ node, piece: value.body[0]! }],
-  )
+  return outcomes.flatMap(({ node, value }) => {
+    if (value !== undefined) return [{ node, piece: value.body[0]! }]
+    // Whatever it failed for, the next rows are asked of its twin.
+    cluster.hedge.lost(node)
+    return []
+  })
 }

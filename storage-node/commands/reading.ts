@@ -51,7 +51,7 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
       return { header: { next: end, more, collected }, body: [{ bytes: page, crc: crc32(page) }] }
     },
 
-    async read(call, { file, version, part, from, to }) {
+    async read(call, { file, version, part, from, to, unchecked = false }) {
       const name = { user: call.sender.user, file, version }
       const place = placeOf(name, part)
       if (from >= to || to > place.rows) {
@@ -71,7 +71,7 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
             : inlineReader(place.data)
         for (let row = from; row < to && call.isOpen(); row++) {
           const { piece, crc } = await reader.read(row)
-          if (crc32(piece) !== crc) throw damaged(row, part)
+          if (!unchecked && crc32(piece) !== crc) throw damaged(row, part)
           traffic.pieceBytesSent += piece.length
           await call.send({ row, more: row + 1 < to }, piece, crc)
         }

@@ -11,6 +11,8 @@ import {
 
 /** Takes one body. All calls are made while `push` runs. */
 export interface BodySink {
+  /** The body's CRC-32s are not compared: whoever takes it has a better check of what it is. */
+  isUnchecked?: boolean
   /** `chunk` belongs to `section` and is valid only during the call: use it or copy it. */
   write(chunk: Buffer, section: number): void
   /** The body has arrived whole; `damaged` lists the sections whose CRC-32 did not match. */
@@ -97,7 +99,7 @@ export class FrameReader {
   #takeBody(bytes: Buffer, at: number): number {
     const body = this.#body!
     const chunk = bytes.subarray(at, at + Math.min(body.left, bytes.length - at))
-    body.crc = crc32(chunk, body.crc)
+    if (body.sink.isUnchecked !== true) body.crc = crc32(chunk, body.crc)
     body.left -= chunk.length
     body.sink.write(chunk, body.section)
     if (body.left === 0) this.#closeSections(body)
@@ -108,7 +110,8 @@ export class FrameReader {
   #closeSections(body: BodyProgress): void {
     const { sections } = body.head
     while (body.section < sections.length && body.left === 0) {
-      if (body.crc !== sections[body.section]![1]) body.damaged.push(body.section)
+      const isRight = body.sink.isUnchecked === true || body.crc === sections[body.section]![1]
+      if (!isRight) body.damaged.push(body.section)
       body.section++
       body.left = sections[body.section]?.[0] ?? 0
       body.crc = 0

@@ -38,6 +38,9 @@ const body = Type.Optional(
   Type.Array(Type.Tuple([uint32, uint32]), { minItems: 1, maxItems: MAX_SECTIONS }),
 )
 
+/** Pieces are sent as they lie on the disk: whoever asks for it checks what they make. */
+const unchecked = Type.Optional(Type.Boolean())
+
 /**
  * Refuses a prepare unless the newest committed version is this one; null: unless there is no file.
  */
@@ -192,7 +195,7 @@ export const commands = {
   ),
   read: command(
     'both',
-    { file: fileId, version, part, from: row, to: rows },
+    { file: fileId, version, part, from: row, to: rows, unchecked },
     message({ row, more: Type.Boolean(), body }),
   ),
 
