@@ -18,8 +18,9 @@ import {
 import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
 import { KeptSession, requireOffset, type SessionOptions } from './kept-session.ts'
 import { type KeptState, sealState } from './kept-state.ts'
+import { giveBack } from './lease.ts'
 import { RowDigest } from './row-digest.ts'
-import type { UploadResult } from './store.ts'
+import type { UploadRequest, UploadResult } from './store.ts'
 import { upload } from './upload.ts'
 
 /** A writer that gave no byte for so long makes room for the next; before that it is let be. */
@@ -29,15 +30,16 @@ const TICK_MS = 1000
 /** How long a request waits for the one before it to end. */
 const WAIT_MS = 20_000
 
-export interface AppendRequest {
+/** What comes in one request. */
+export type Body = Pick<UploadRequest, 'source' | 'isSourceOwned' | 'signal'>
+
+export interface AppendRequest extends Body {
   id: string
   offsetBytes: number
-  source: AsyncIterable<Uint8Array>
   /** The length of the file, where it was not told before. */
   sizeBytes?: number
   /** The bytes count all together or not at all: a source that fails leaves nothing. */
   isAtomic?: boolean
-  signal?: AbortSignal
 }
 
 export interface KeptUploads {
@@ -50,7 +52,7 @@ export interface KeptUploads {
   createWhole(
     identity: Identity,
     request: KeptRequest & { sizeBytes: number },
-    body: { source: AsyncIterable<Uint8Array>; signal?: AbortSignal },
+    body: Body,
   ): Promise<KeptInfo>
   /** @throws UPLOAD_UNKNOWN, NODES_UNAVAILABLE, and what the end of an upload may meet */
   find(identity: Identity, id: string): Promise<KeptInfo>
@@ -99,7 +101,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
   async function createWhole(
     identity: Identity,
     request: KeptRequest & { sizeBytes: number },
-    body: { source: AsyncIterable<Uint8Array>; signal?: AbortSignal },
+    body: Body,
   ): Promise<KeptInfo> {
     const { note: _, ...file } = request
     const { sizeBytes } = request
@@ -273,6 +275,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
         if (session.offsetBytes + step.value.length > limitBytes)
           return { error: tooMany(limitBytes) }
         await session.push(step.value)
+        if (request.isSourceOwned === true) giveBack(step.value)
         if (!isAtomic) session.checkpointIfDue()
       }
     } finally {

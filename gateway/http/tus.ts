@@ -58,9 +58,9 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
     const kept = { ...file, ...(condition !== undefined && { condition }) }
     const isWhole = hasBody && headers['content-length'] === headers['upload-length']
     if (isWhole && sizeBytes !== undefined && sizeBytes <= ROW_BYTES) {
-      const { source, signal } = bodyOf(request, reply)
+      const { source, isAtomic: _, ...body } = bodyOf(request, reply)
       const info = await withSource(source, (bytes) =>
-        store.uploads.createWhole(identity, { ...kept, sizeBytes }, { source: bytes, signal }),
+        store.uploads.createWhole(identity, { ...kept, sizeBytes }, { ...body, source: bytes }),
       )
       reply.code(201).header('location', `${views.base}${PATH}/${info.id}`)
       return tell(reply, info).send()
@@ -117,9 +117,9 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
     reply: FastifyReply,
     place: { id: string; offsetBytes: number; sizeBytes?: number },
   ): Promise<KeptInfo> {
-    const { source, signal, isAtomic } = bodyOf(request, reply)
+    const { source, ...body } = bodyOf(request, reply)
     return await withSource(source, (bytes) =>
-      store.uploads.append(identityOf(request), { ...place, source: bytes, isAtomic, signal }),
+      store.uploads.append(identityOf(request), { ...place, ...body, source: bytes }),
     )
   }
 
@@ -133,7 +133,7 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
     })
     const isAtomic = checksum !== undefined
     const source = checksum === undefined ? body : checked(body, checksum)
-    return { source, signal: abortOnClose(reply.raw), isAtomic }
+    return { source, signal: abortOnClose(reply.raw), isAtomic, isSourceOwned: true }
   }
 
   function tell(reply: FastifyReply, info: KeptInfo): FastifyReply {

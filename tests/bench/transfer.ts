@@ -61,6 +61,32 @@ export function postForm(target: Target, name: string, sizeBytes: number): Promi
   })
 }
 
+/** As the page uploads: by tus 1.0, the name first and then the bytes. */
+export async function putResumable(
+  target: Target,
+  name: string,
+  sizeBytes: number,
+): Promise<Answer> {
+  const version = 'tus-resumable: 1.0.0'
+  const filename = Buffer.from(name).toString('base64')
+  const creation = headOf(target, 'POST /uploads', [
+    ...[version, 'content-length: 0', `upload-length: ${sizeBytes}`],
+    `upload-metadata: filename ${filename}`,
+  ])
+  const created = await exchange(target, async (socket) => void socket.write(creation))
+  const location = /^location: *(\S+)/im.exec(created.head)?.[1]
+  if (location === undefined) return created
+  const { pathname } = new URL(location, target.url)
+  const head = headOf(target, `PATCH ${pathname}`, [
+    ...[version, 'upload-offset: 0', `content-length: ${sizeBytes}`],
+    'content-type: application/offset+octet-stream',
+  ])
+  return exchange(target, async (socket) => {
+    socket.write(head)
+    await sendContent(socket, sizeBytes)
+  })
+}
+
 export function get(
   target: Target,
   path: string,

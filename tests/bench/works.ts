@@ -3,7 +3,7 @@ import { measureDisk, measureMd5, measureNginx, type Nginx } from './reference.t
 import { DOWN_BYTES, runSlow } from './slow.ts'
 import { fill, runSmall, type SmallLoad } from './small-load.ts'
 import { measured, openStage, type Stage } from './stage.ts'
-import { type Answer, contentMd5, get, postForm, put } from './transfer.ts'
+import { type Answer, contentMd5, get, postForm, put, putResumable } from './transfer.ts'
 
 const MIB = 1_048_576
 const GIB = 1024 * MIB
@@ -69,6 +69,14 @@ export const works: readonly Work[] = [
     async run({ memory, sizeMib }) {
       const bytes = sizeMib * MIB
       return transfer(memory, bytes, () => postForm(memory.target, 'form', bytes))
+    },
+  },
+  {
+    name: 'tus-memory',
+    what: 'upload by tus, nodes in memory',
+    async run({ memory, sizeMib }) {
+      const bytes = sizeMib * MIB
+      return transfer(memory, bytes, () => putResumable(memory.target, 'tus', bytes))
     },
   },
   {
