@@ -1,6 +1,7 @@
 // Who is asking, on every request: the name and password of Basic auth (RFC 7617), or the cookie
 // that a sign-in left. Puts `signedIn` on the request. Whether they are right is the store's to
 // say.
+import { isUtf8 } from 'node:buffer'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { PageNotice } from '../../web/page.ts'
@@ -102,8 +103,8 @@ export function basicCredentials(
   const [, encoded = ''] = match
   if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(encoded)) refuseHeader()
   const text = decodeUtf8(Buffer.from(encoded, 'base64'))
-  const colon = text?.indexOf(':') ?? -1
-  if (text === undefined || colon < 0) refuseHeader()
+  const colon = text.indexOf(':')
+  if (colon < 0) refuseHeader()
   return { user: text.slice(0, colon), password: text.slice(colon + 1) }
 }
 
@@ -111,12 +112,8 @@ export function basicCredentials(
  * Older clients send Latin-1; a name or password that is no UTF-8 is read so (RFC 7617 section
  * 2.1).
  */
-function decodeUtf8(bytes: Buffer): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return bytes.toString('latin1')
-  }
+function decodeUtf8(bytes: Buffer): string {
+  return bytes.toString(isUtf8(bytes) ? 'utf8' : 'latin1')
 }
 
 function refuseHeader(): never {
