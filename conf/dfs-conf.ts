@@ -22,7 +22,7 @@ export const dfsConfSchema = table({
   }),
   staging: table({
     age_hours: hours(24),
-    sync_every_bytes: sizeBytes(16_777_216, 65_536),
+    sync_every_bytes: sizeBytes(4_194_304, 65_536),
   }),
   disk: table({ reserve_bytes: sizeBytes(536_870_912) }),
   settle: table({ grace_ms: timeoutMs(180_000) }),

@@ -145,7 +145,7 @@ test('an empty file gives every default, with paths from its own folder', () => 
   assert.equal(node.cluster_key_file, join(folder, '../data/cluster.key'))
   assert.equal(node.host, '127.0.0.1')
   assert.equal(node.limits.connections, 4096)
-  assert.equal(node.staging.sync_every_bytes, 16_777_216)
+  assert.equal(node.staging.sync_every_bytes, 4_194_304)
   assert.equal(node.accounts.rounds, 600_000)
   assert.equal(node.tls.cert_file, undefined)
   const client = loadConf({ file, schema: dfcConfSchema })
