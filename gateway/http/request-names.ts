@@ -11,8 +11,10 @@ import { DfsError } from '@fourfold/storage-node/protocol'
 export function nameFromTarget(target: string, prefix: string): string {
   // RFC 9112 section 3.2.2: a target may be a whole address, as clients of a proxy send it.
   const [path = ''] = target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)
+  // RFC 3986 section 6.2.2.2: letters of the prefix may be percent-encoded; its slashes are not.
+  const rest = path.split('/').slice(prefix.split('/').length - 1)
   try {
-    return decodeURIComponent(path.slice(prefix.length))
+    return decodeURIComponent(rest.join('/'))
   } catch (cause) {
     const message = 'The file name in the address is not percent-encoded UTF-8.'
     throw new DfsError('NAME_INVALID', message, { cause })

@@ -17,6 +17,14 @@ test('a name in an address is decoded once', () => {
   assert.equal(nameFromTarget('/files/a+b;c', '/files/'), 'a+b;c')
 })
 
+test('the name is the same however the letters before it are written', () => {
+  for (const target of ['/%66iles/a/b', '/%66%69%6C%65%73/a/b', 'http://host/f%69les/a%2Fb']) {
+    assert.equal(nameFromTarget(target, '/files/'), 'a/b')
+  }
+  assert.equal(nameFromTarget('/%66iles/folder/', '/files/'), 'folder/')
+  assert.equal(nameFromTarget('a/b%20c', ''), 'a/b c')
+})
+
 test('an address that is not UTF-8 is refused by name', () => {
   for (const target of ['/files/%E0%A4', '/files/%zz', '/files/%', '/files/%ED%A0%80']) {
     assert.throws(() => nameFromTarget(target, '/files/'), { code: 'NAME_INVALID' })

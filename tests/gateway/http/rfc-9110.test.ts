@@ -89,6 +89,14 @@ test(`${targets.length} addresses: each is the file that its bytes say, or is re
   }
 })
 
+test('an address whose prefix is percent-encoded is the same address (4.2.3)', async () => {
+  const put = await call(`${site.url}/%66iles/same/one`, { method: 'PUT', body: 'one' })
+  assert.equal(put.headers.location, '/files/same/one')
+  assert.equal((await call(`${site.url}/files/same/one`)).text, 'one')
+  assert.equal((await call(`${site.url}/%66iles/same%2Fone`, { method: 'DELETE' })).status, 204)
+  assert.equal((await call(`${site.url}/files/same/one`)).status, 404)
+})
+
 test('the form of a date is told by the table, not by luck', () => {
   assert.equal(rfc850('Sun, 06 Nov 1994 08:49:37 GMT'), 'Sunday, 06-Nov-94 08:49:37 GMT')
   assert.equal(asctime('Sun, 06 Nov 1994 08:49:37 GMT'), 'Sun Nov  6 08:49:37 1994')
