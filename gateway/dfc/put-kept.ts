@@ -2,11 +2,13 @@
 // was, from this machine or another, as long as the file is the same. Nothing is noted here: the
 // nodes know what is unfinished, and of which file.
 import { type FileHandle, open } from 'node:fs/promises'
+import { DfsError } from '@fourfold/storage-node/protocol'
 import type { Identity } from '../dfs/identity.ts'
 import type { KeptInfo } from '../dfs/kept-info.ts'
 import type { Store, UploadResult } from '../dfs/store.ts'
 import { mediaTypeOf } from './media-type.ts'
 import type { Progress } from './progress.ts'
+import { visibleText } from './voice.ts'
 
 /** Shorter files are sent at once and, where that breaks off, again. */
 export const KEPT_FROM_BYTES = 16 * 1_048_576
@@ -47,7 +49,12 @@ export async function putKept(options: KeptPut): Promise<UploadResult> {
   const request = { id: upload.id, offsetBytes, source: source(), signal }
   const { result, stored } = await store.uploads.append(identity, request)
   if (result !== undefined) return result
-  return { file: await store.stat(identity, name, signal), isNew: stored?.isNew ?? false }
+  if (stored === undefined) {
+    // Whatever has that name in the store is not this file.
+    const message = `${visibleText(path)} became shorter while it was read; it is not stored.`
+    throw new DfsError('LENGTH_MISMATCH', message)
+  }
+  return { file: await store.stat(identity, name, signal), isNew: stored.isNew }
 }
 
 /** The unfinished upload of this very file, or a new one. */

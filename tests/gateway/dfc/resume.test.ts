@@ -3,10 +3,11 @@ import assert from 'node:assert/strict'
 import { readdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { putKept } from '../../../gateway/dfc/put-kept.ts'
 import type { Identity } from '../../../gateway/dfs/identity.ts'
 import type { Store } from '../../../gateway/dfs/store.ts'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
-import { gathered, ROW, seededBytes } from '../../support/content.ts'
+import { gathered, ROW, seededBytes, streamed } from '../../support/content.ts'
 import { ended, runDfc, startDfc } from './run-dfc.ts'
 
 const ALICE = { DFC_USER: 'alice', DFC_PASSWORD: 'wonderland' }
@@ -78,4 +79,19 @@ test('a file that changed since begins anew, also where size and time say that i
   assert.deepEqual(await store.uploads.list(identity), [])
   const staged = cluster.nodes.flatMap(({ folder }) => readdirSync(join(folder, 'staging')))
   assert.deepEqual(staged, [])
+})
+
+test('a file that becomes shorter while it is sent is not taken for stored', async () => {
+  const name = 'shrinking.log'
+  const path = join(cluster.folder, name)
+  await store.upload(identity, { name, source: streamed(Buffer.from('the one before')) })
+  writeFileSync(path, seededBytes(name, 2 * ROW))
+  const put = putKept({
+    ...{ store, identity, name, path, sizeBytes: 3 * ROW, modifiedMs: 1, mayResume: true },
+    progress: { update() {}, [Symbol.dispose]() {} },
+    ...{ signal: AbortSignal.timeout(60_000), async onResume() {} },
+  })
+  await assert.rejects(put, { code: 'LENGTH_MISMATCH', message: /became shorter/ })
+  const { content } = await store.download(identity, { name })
+  assert.equal((await gathered(content)).toString(), 'the one before')
 })
