@@ -200,7 +200,10 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
       leave = await admission.transfer({ user: identity.user, signal: stopping.signal })
       const at = await lookKept(cluster, identity, id)
       requireOffset(at, request.offsetBytes)
-      if (at.state.stored !== null) return infoOf(at)
+      if (at.state.stored !== null) {
+        await requireNoBytes(abortable(request.source, stopping.signal), at.state.offset)
+        return infoOf(at)
+      }
       return await write(identity, { ...request, signal: stopping.signal }, { at, writer })
     } catch (error) {
       const isOvertaken = stopping.signal.aborted && signal?.aborted !== true
@@ -377,6 +380,14 @@ function locked(cause?: unknown): DfsError {
 function tooMany(limitBytes: number): DfsError {
   const message = `The file was to have ${limitBytes} bytes, and more arrived.`
   return new DfsError('LENGTH_MISMATCH', message)
+}
+
+/** A file that is stored takes no more. @throws DfsError LENGTH_MISMATCH */
+async function requireNoBytes(
+  source: AsyncIterable<Uint8Array>,
+  limitBytes: number,
+): Promise<void> {
+  for await (const bytes of source) if (bytes.length > 0) throw tooMany(limitBytes)
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -132,7 +132,13 @@ function logFailure(request: FastifyRequest, failure: Failure): void {
 }
 
 function covers(pattern: string, path: string): boolean {
-  return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path
+  if (pattern.endsWith('*')) return path.startsWith(pattern.slice(0, -1))
+  const segments = path.split('/')
+  const wanted = pattern.split('/')
+  return (
+    wanted.length === segments.length &&
+    wanted.every((segment, at) => segment === segments[at] || /^:./.test(segment))
+  )
 }
 
 /**

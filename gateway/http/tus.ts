@@ -40,6 +40,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<Fastify
 
 export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
   const { store, views } = options
+  app.addHook('onRequest', tellVersion)
   app.addHook('onRequest', options.requireUser)
   app.addHook('onRequest', requireVersion)
   app.addHook('onSend', lockForHead)
@@ -155,28 +156,29 @@ export async function tusRoutes(app: App, options: TusOptions): Promise<void> {
     }
   }
 
-  // What a client can do that knows no PATCH and DELETE, or is not let through with them.
-  const overridden: Record<string, Handler> = {
-    ...{ POST: create, HEAD: look, PATCH: add, DELETE: end, OPTIONS: tellAbilities },
-  }
-  const byOverride =
-    (usual: string): Handler =>
+  // What a client can do that knows no PATCH and DELETE, or is not let through with them. "The
+  // actual method of the request MUST be ignored": else a DELETE that means PATCH would delete.
+  const byMethod =
+    (handlers: Record<string, Handler>): Handler =>
     (request, reply) => {
-      const method = one(request.headers['x-http-method-override'])?.toUpperCase() ?? usual
-      const isKnown =
-        Object.hasOwn(overridden, method) && (method === 'POST') === (usual === 'POST')
-      if (isKnown) return overridden[method]!(request, reply)
+      const method = methodOf(request)
+      if (Object.hasOwn(handlers, method)) return handlers[method]!(request, reply)
+      reply.header('allow', Object.keys(handlers).sort().join(', '))
       throw new DfsError('METHOD_NOT_ALLOWED', `${method} is not for this address.`)
     }
+  const onAll = byMethod({ POST: create, OPTIONS: tellAbilities })
+  const onOne = byMethod({ HEAD: look, PATCH: add, DELETE: end, OPTIONS: tellAbilities })
+  // A HEAD can mean nothing that changes something: it needs no origin of ours.
+  const onHead = byMethod({ HEAD: look })
 
   const config = { isStreamed: true }
   const oneUpload = `${PATH}/:id`
   const schema = (summary: string) => ({ schema: { summary }, config })
-  app.post(PATH, schema('Open an upload that can be resumed (tus 1.0.0).'), byOverride('POST'))
-  app.post(oneUpload, schema('As X-HTTP-Method-Override says.'), byOverride('NONE'))
-  app.head(oneUpload, schema('How far an upload is.'), look)
-  app.patch(oneUpload, schema('Add bytes to an upload.'), add)
-  app.delete(oneUpload, schema('Give an upload up.'), end)
+  app.post(PATH, schema('Open an upload that can be resumed (tus 1.0.0).'), onAll)
+  app.post(oneUpload, schema('As X-HTTP-Method-Override says.'), onOne)
+  app.head(oneUpload, schema('How far an upload is.'), onHead)
+  app.patch(oneUpload, schema('Add bytes to an upload.'), onOne)
+  app.delete(oneUpload, schema('Give an upload up.'), onOne)
   for (const url of [PATH, oneUpload]) {
     app.options(url, schema('What this server knows of tus.'), tellAbilities)
   }
@@ -213,16 +215,24 @@ function uploadJson(info: KeptInfo, base: string) {
   }
 }
 
-/** Every answer says which tus it is, and nothing is done in another one. */
-async function requireVersion(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+/** Every answer says which tus it is, also one that asks who is there. */
+async function tellVersion(_request: FastifyRequest, reply: FastifyReply): Promise<void> {
   reply.header('tus-resumable', TUS_VERSION)
-  if (request.method === 'GET' || request.method === 'OPTIONS') return
-  const override = one(request.headers['x-http-method-override'])
-  if (override?.toUpperCase() === 'OPTIONS') return
+}
+
+/** Nothing is done in another version. */
+async function requireVersion(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const method = methodOf(request)
+  if (method === 'GET' || method === 'OPTIONS') return
   if (one(request.headers['tus-resumable']) === TUS_VERSION) return
   reply.header('tus-version', TUS_VERSION)
   const detail = { httpStatus: 412 }
   throw new DfsError('BAD_REQUEST', `Tus-Resumable must be ${TUS_VERSION}.`, { detail })
+}
+
+/** What the request means, whatever it was sent as. */
+function methodOf(request: FastifyRequest): string {
+  return one(request.headers['x-http-method-override'])?.trim().toUpperCase() ?? request.method
 }
 
 /**
@@ -231,7 +241,7 @@ async function requireVersion(request: FastifyRequest, reply: FastifyReply): Pro
  * lock to HEAD.
  */
 async function lockForHead(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  if (request.method === 'HEAD' && reply.statusCode === 503) reply.code(423)
+  if (methodOf(request) === 'HEAD' && reply.statusCode === 503) reply.code(423)
 }
 
 function requireLength(sizeBytes: number | undefined, deferred: string | undefined): void {

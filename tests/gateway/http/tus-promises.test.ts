@@ -118,6 +118,10 @@ test('more bytes than the file is to have are refused, and those before stay', a
   assert.equal(answer.status, 400)
   assert.equal((await head(at)).headers['upload-offset'], '3')
   assert.equal((await patch(at, 3, Buffer.from('de'))).status, 204)
+  // The file is stored now: bytes that are taken for added and are not would be lost.
+  const late = await patch(at, 5, Buffer.from('fg'))
+  assert.deepEqual([late.status, late.json.code], [400, 'LENGTH_MISMATCH'])
+  assert.equal((await patch(at, 5, Buffer.alloc(0))).status, 204)
   assert.equal((await get('over.bin')).text, 'abcde')
 })
 

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
 import { ROW } from '../../support/content.ts'
-import { call, PASSWORD, USER } from './client.ts'
+import { basic, call, PASSWORD, USER } from './client.ts'
 import { BODY, md5, meta, tusClient } from './tus-client.ts'
 
 let cluster: TestCluster
@@ -102,6 +102,9 @@ test('every answer but to OPTIONS carries the version, also errors', async () =>
     await head('/uploads/none'),
     await tus('/uploads', { method: 'POST' }),
     await tus(at, { method: 'DELETE' }),
+    await tus('/uploads', { method: 'POST', authorization: null }),
+    await tus(at, { method: 'HEAD', authorization: null }),
+    await tus(at, { method: 'PATCH', authorization: basic(USER, 'a wrong password') }),
   ]
   for (const { headers } of answers) assert.equal(headers['tus-resumable'], '1.0.0')
 })
@@ -124,15 +127,46 @@ test('OPTIONS tells versions, extensions, checksums and the greatest size, witho
 })
 
 test('X-HTTP-Method-Override says what is meant, whatever the method is', async () => {
-  const at = await open('override.bin', 3)
-  const headers = { 'x-http-method-override': 'PATCH', 'content-type': BODY, 'upload-offset': '0' }
-  const added = await tus(at, { method: 'POST', body: Buffer.from('ab'), headers })
-  assert.equal(added.status, 204, added.text)
-  const seen = await tus(at, { method: 'POST', headers: { 'x-http-method-override': 'HEAD' } })
-  assert.equal(seen.headers['upload-offset'], '2')
-  const ended = await tus(at, { method: 'POST', headers: { 'x-http-method-override': 'DELETE' } })
-  assert.equal(ended.status, 204)
+  const at = await open('override.bin', 7)
+  const bytes = Buffer.from('abcdef')
+  for (const [offset, method] of (['POST', 'DELETE', 'PATCH'] as const).entries()) {
+    const headers = { 'x-http-method-override': 'PATCH', 'content-type': BODY }
+    const body = bytes.subarray(2 * offset, 2 * offset + 2)
+    const place = { 'upload-offset': String(2 * offset) }
+    const added = await tus(at, { method, body, headers: { ...headers, ...place } })
+    assert.equal(added.status, 204, `${method}: ${added.text}`)
+  }
+  for (const method of ['POST', 'PATCH', 'HEAD'] as const) {
+    const seen = await tus(at, { method, headers: { 'x-http-method-override': 'head' } })
+    assert.equal(seen.headers['upload-offset'], '6', method)
+  }
+  const abilities = { 'x-http-method-override': 'OPTIONS' }
+  for (const path of ['/uploads', at]) {
+    const told = await tus(path, { method: 'POST', headers: abilities })
+    assert.equal(told.headers['tus-version'], '1.0.0', told.text)
+  }
+  const ending = { 'x-http-method-override': 'DELETE' }
+  // Who may look may not delete so.
+  assert.equal((await tus(at, { method: 'HEAD', headers: ending })).status, 405)
+  assert.equal((await head(at)).status, 200)
+  assert.equal((await tus(at, { method: 'PATCH', headers: ending })).status, 204)
   assert.equal((await head(at)).status, 404)
+})
+
+test('an upload takes no other methods, and says which it takes', async () => {
+  const at = await open('methods.bin', 3)
+  for (const method of ['GET', 'PUT', 'POST'] as const) {
+    const answer = await tus(at, { method, body: method === 'GET' ? undefined : 'x' } as object)
+    assert.equal(answer.status, 405, method)
+    assert.equal(answer.json.code, 'METHOD_NOT_ALLOWED')
+    assert.match(answer.headers.allow!, /^DELETE, HEAD, OPTIONS, PATCH(, POST)?$/)
+  }
+  const odd = await tus('/uploads', {
+    method: 'POST',
+    headers: { 'x-http-method-override': 'PUT' },
+  })
+  assert.deepEqual([odd.status, odd.headers.allow], [405, 'OPTIONS, POST'])
+  assert.equal((await tus(`${at}/more`, { method: 'PUT' })).status, 404)
 })
 
 // Creation.
