@@ -167,14 +167,21 @@ export function createKeptUploads(options: {
     })
   }
 
-  /** The file is stored: frees what the upload held, and remembers `sealed` for a day. */
-  function finish(user: string, as: Uint8Array, sealed: Uint8Array): Promise<void> {
-    const lease = leaseOf(user, as)
-    return inTurn(lease.kept, async () => {
-      requireLease(as, lease)
-      await endLeases(lease.kept)
-      await catalog.write(() => table.finish(lease.kept, Date.now() + DONE_MS, sealed))
-      await removeFiles(lease.kept)
+  /**
+   * The file is stored: frees what the upload held, and remembers `sealed` for a day. `upload` is
+   * the id of its writer or, after a restart that ended all writers, its own.
+   * @throws DfsError UPLOAD_UNKNOWN
+   */
+  function finish(user: string, upload: Uint8Array, sealed: Uint8Array): Promise<void> {
+    const lease = leases.has(hex(upload)) ? leaseOf(user, upload) : undefined
+    const id = lease?.kept ?? upload
+    return inTurn(id, async () => {
+      if (lease !== undefined) requireLease(upload, lease)
+      const { row } = find(user, id)
+      if (row.is_done === 1) return
+      await endLeases(id)
+      await catalog.write(() => table.finish(id, Date.now() + DONE_MS, sealed))
+      await removeFiles(id)
     })
   }
 

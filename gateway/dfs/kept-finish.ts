@@ -8,10 +8,10 @@ import {
   rowCount,
   versionTimeMs,
 } from '@fourfold/storage-node/protocol'
-import { ALL_NODES } from './cluster.ts'
 import { prepareAndCommit } from './commit.ts'
 import { type Description, sealDescription } from './description.ts'
 import type { Identity } from './identity.ts'
+import type { KeptAt } from './kept-nodes.ts'
 import type { KeptSession, SessionOptions } from './kept-session.ts'
 import { type KeptState, sealState } from './kept-state.ts'
 import { fileIdOf } from './keys.ts'
@@ -40,9 +40,10 @@ export async function finishKept(
   const offset = session.offsetBytes
   const last = { ...state, offset: result.file.sizeBytes, size: result.file.sizeBytes, stored }
   const sealed = sealState(identity.entryKey, id, isSmall ? { ...last, offset } : last)
+  // Under its own id: a node that is told after a restart knows no writer of it any more.
   await cluster.tellEach({
     op: 'keep-done',
-    fields: { upload: session.as, sealed },
+    fields: { upload: id, sealed },
     as: { by: 'user', identity },
   })
   return result
@@ -158,12 +159,9 @@ export function sealedCondition(condition: WriteCondition | undefined): KeptStat
 /** Tells the nodes that have not heard it that an upload is stored. */
 export async function spreadDone(
   { cluster, identity }: { cluster: SessionOptions['cluster']; identity: Identity },
-  done: { id: Buffer; as: Buffer; unaware: readonly number[]; state: KeptState },
+  { id, unaware, state }: Pick<KeptAt, 'id' | 'unaware' | 'state'>,
 ): Promise<void> {
-  const { id, as, unaware, state } = done
-  const by = { by: 'user', identity } as const
-  const sealed = sealState(identity.entryKey, id, state)
-  const nodes = unaware.filter((node) => ALL_NODES.includes(node))
-  await cluster.callEach(nodes, () => ({ op: 'keep-take', fields: { upload: id, as }, as: by }))
-  await cluster.callEach(nodes, () => ({ op: 'keep-done', fields: { upload: as, sealed }, as: by }))
+  const as = { by: 'user', identity } as const
+  const fields = { upload: id, sealed: sealState(identity.entryKey, id, state) }
+  await cluster.callEach(unaware, () => ({ op: 'keep-done', fields, as }))
 }

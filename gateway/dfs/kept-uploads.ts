@@ -159,9 +159,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
       return append(identity, { id, offsetBytes: at.state.offset, source: nothing() })
     }
     if (isWaiting) throw locked()
-    if (at.unaware.length > 0) {
-      void spreadDone({ cluster, identity }, { ...at, as: randomBytes(UPLOAD_ID_BYTES) })
-    }
+    if (at.unaware.length > 0) void spreadDone({ cluster, identity }, at)
     return infoOf(at)
   }
 

@@ -179,6 +179,43 @@ test('a prepared upload that is aborted is still there and can be prepared again
   )
 })
 
+test('that the file is stored is told under the upload’s own id after a restart, by its user', async () => {
+  await using server = await startTestNode()
+  const as = server.alice
+  const bob = await server.addUser('bob')
+  const stored = newStoredFile({ rows: 2 })
+  let upload: Buffer
+  {
+    await using client = await server.connect()
+    upload = await open(client, as)
+    const writer = await take(client, as, upload)
+    append(writer, stored, [0, 1])
+    await point(writer, 1, 2)
+    await client.request('prepare', prepareOf(stored, writer.upload), { as })
+    await commit(client, as, stored)
+  }
+  await server.restart()
+  await using client = await server.connect()
+  assert.equal(staged(server).length, 2)
+  const fields = { upload, sealed: Buffer.from('done') }
+  await assert.rejects(client.request('keep-done', fields, { as: bob }), unknown)
+  // Twice is once: who tells it may not have heard the answer.
+  for (const sealed of ['done', 'again']) {
+    await client.request('keep-done', { upload, sealed: Buffer.from(sealed) }, { as })
+    assert.deepEqual(staged(server), [])
+    const { header } = await client.request('keep-look', { upload }, { as })
+    assert.deepEqual(
+      [header.done, Buffer.from(header.points[0]!.sealed).toString()],
+      [true, 'done'],
+    )
+  }
+  const pieces = await readPart(client, as, { stored, part: 1 })
+  assert.deepEqual(
+    pieces,
+    stored.rows.map(([piece]) => piece),
+  )
+})
+
 test('an upload is its user’s alone, and aborting it frees its bytes', async () => {
   await using server = await startTestNode()
   await using client = await server.connect()

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { call, type Reply } from '../gateway/http/client.ts'
 import { ROW, seededBytes } from '../support/content.ts'
 import { below, randomOf, seedFor } from '../support/random.ts'
+import { startRelay } from '../support/relay.ts'
 import { trialsOn } from '../support/resume-trials.ts'
 import { type Site, startSite } from '../support/site.ts'
 
@@ -174,6 +175,31 @@ test('all nodes and the gateway die in mid-upload, and it goes on where it was',
   const last = await patch(`${url}${path}`, ROW + 500, bytes.subarray(ROW + 500))
   assert.equal(last.status, 204, last.text)
   assert.ok((await call(`${url}/files/all-die`)).body.equals(bytes))
+})
+
+test('a node that dies just as it is told that an upload is stored learns it when it is back', async () => {
+  const { cluster } = site
+  const node = cluster.nodes[2]!
+  await using relay = await startRelay(() => node.port)
+  const text = readFileSync(cluster.dfcConfFile, 'utf8')
+  const confFile = join(cluster.folder, 'relayed.conf')
+  writeFileSync(confFile, text.replace(`:${node.port}"`, `:${relay.port}"`))
+  const url = await cluster.startGateway(confFile)
+  const bytes = seededBytes('told late', 3 * ROW + 1)
+  const path = await settled(() => call(`${url}/nodes`)).then(() => open(url, 'late', bytes.length))
+  const died = Promise.withResolvers<void>()
+  const spring = () => died.resolve(node.kill())
+  relay.ambush({ sought: Buffer.from('keep-done'), isAnswer: false, spring })
+  const stored = await patch(`${url}${path}`, 0, bytes)
+  assert.equal(stored.status, 204, stored.text)
+  await died.promise
+  relay.become({ kind: 'fair' })
+  await node.start()
+  const staged = () => readdirSync(join(node.folder, 'staging'))
+  assert.ok(staged().length > 0, 'it was killed before it heard')
+  for (let tries = 0; staged().length > 0 && tries < 100; tries++) await pause(100)
+  assert.deepEqual(staged(), [])
+  assert.ok((await call(`${urls[1]!}/files/late`)).body.equals(bytes))
 })
 
 test('what has expired is gone, and its bytes are freed', async () => {
