@@ -19,6 +19,8 @@ import { openBytes, sealBytes } from './keys.ts'
 const FORMAT = 1
 /** One that broke off and went on adds one; with more than this many an upload starts again. */
 export const MAX_ATTEMPTS = 256
+/** The end of the year 9999: no text of a date can say a later time. */
+export const LAST_TIME_MS = 253_402_300_799_999
 
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const quarter = Type.Integer({ minimum: 0, maximum: 3 })
@@ -83,7 +85,12 @@ export function openDescription(
     decodeStrict(plain),
     'a sealed description',
   )
-  return description
+  return { ...description, modified: sayableTime(description.modified) }
+}
+
+/** A time that some client gave: one that no text can say must not spoil a whole listing. */
+export function sayableTime(timeMs: number): number {
+  return Math.min(timeMs, LAST_TIME_MS)
 }
 
 /** The attempt in which row `row` was sealed. */

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { DfsError, NODE_COUNT, ROW_BYTES } from '@fourfold/storage-node/protocol'
 import type { Cluster } from './cluster.ts'
+import { sayableTime } from './description.ts'
 import { checkFileName } from './file-name.ts'
 import type { Identity } from './identity.ts'
 import { sealedCondition } from './kept-finish.ts'
@@ -88,7 +89,7 @@ export function infoOf({ id, state, expiresMs }: KeptAt): KeptInfo {
     ...(state.size !== null && { sizeBytes: state.size }),
     offsetBytes: state.offset,
     expiresMs,
-    ...(state.modified !== null && { modifiedMs: state.modified }),
+    ...(state.modified !== null && { modifiedMs: sayableTime(state.modified) }),
     note: state.note,
     ...(state.stored !== null && { stored: state.stored }),
   }

@@ -3,7 +3,7 @@
 // written (RFC 8949 section 4.2.1, fields in the order below); anything else goes the strict way.
 import type { KeyObject } from 'node:crypto'
 import { type ChangedEntry, partsOfEntry } from '@fourfold/storage-node/protocol'
-import { type Description, openDescription } from './description.ts'
+import { type Description, openDescription, sayableTime } from './description.ts'
 import { openBytes } from './keys.ts'
 
 export type Listed = Pick<Description, 'name' | 'size' | 'md5' | 'type' | 'modified' | 'x'>
@@ -73,6 +73,7 @@ export function readListed(plain: Buffer): Listed | undefined {
     if (kind !== ARRAY) continue
     for (let item = 0; item < argument; item++) at += widthOf(plain[at] ?? 0)
   }
+  listed.modified = sayableTime(listed.modified)
   const isUsual = at === plain.length && listed.md5.length === 16 && listed.x < 4
   return isUsual && listed.name !== '' ? listed : undefined
 }

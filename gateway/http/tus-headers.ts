@@ -1,6 +1,7 @@
 // The header fields of tus 1.0.0 (https://tus.io/protocols/resumable-upload), from text to values.
 // Pure; what they are used for is tus.ts's.
 import { DfsError, MAX_TYPE_BYTES } from '@fourfold/storage-node/protocol'
+import { LAST_TIME_MS } from '../dfs/description.ts'
 import type { KeptRequest } from '../dfs/kept-info.ts'
 import { isMediaType } from './served-file.ts'
 
@@ -107,7 +108,8 @@ function md5Of(bytes: Buffer | undefined): Buffer | undefined {
 function timeOf(text: string): number | undefined {
   if (text === '') return undefined
   const timeMs = /^-?\d+(\.\d+)?$/.test(text) ? Math.floor(Number(text)) : Date.parse(text)
-  if (!Number.isSafeInteger(timeMs)) throw bad('The lastModified of Upload-Metadata is no time.')
+  if (!Number.isSafeInteger(timeMs) || timeMs > LAST_TIME_MS)
+    throw bad('The lastModified of Upload-Metadata is no time.')
   return Math.max(0, timeMs)
 }
 

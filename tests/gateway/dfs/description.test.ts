@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { encodeHeader } from '@fourfold/storage-node/protocol'
 import {
   attemptOfRow,
   type Description,
+  LAST_TIME_MS,
   openDescription,
   sealDescription,
 } from '../../../gateway/dfs/description.ts'
+import { readListed } from '../../../gateway/dfs/listed-description.ts'
 
 const entryKey = createSecretKey(randomBytes(32))
 const place = { file: randomBytes(16), version: randomBytes(16) }
@@ -79,4 +82,26 @@ test('each row belongs to the last attempt that began at or before it', () => {
     [0, 16, 17, 39, 40, 99].map((row) => attemptOfRow(attempts, row)),
     [0, 0, 2, 2, 3, 3],
   )
+})
+
+test('what a listing reads fast is what the strict way reads, for numbers of every width', () => {
+  const attempts = Array.from({ length: 30 }, (_, at) => at * 70_000)
+  for (const number of [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 47]) {
+    const one = { ...description, size: number, modified: number, attempts }
+    const { name, md5, type, x } = one
+    const listed = readListed(Buffer.from(encodeHeader({ format: 1, ...one })))
+    assert.deepEqual(
+      { ...listed, md5: Buffer.from(listed!.md5) },
+      { name, md5, type, x, size: number, modified: number },
+    )
+  }
+})
+
+test('a time that no text can say counts as the last one that a text can say', () => {
+  const modified = 9_000_000_000_000_000
+  const sealed = sealDescription(entryKey, place, { ...description, modified })
+  const opened = openDescription(entryKey, [{ ...place, sealed }])
+  const listed = readListed(Buffer.from(encodeHeader({ format: 1, ...description, modified })))
+  assert.deepEqual([opened.modified, listed?.modified], [LAST_TIME_MS, LAST_TIME_MS])
+  assert.equal(new Date(opened.modified).toISOString(), '9999-12-31T23:59:59.999Z')
 })

@@ -225,6 +225,8 @@ test('metadata are told again as they were sent; wrong ones are 400', async () =
   bad.push(`filename *&%`, `filenäme ${name}`, `filename ${Buffer.from('../x').toString('base64')}`)
   bad.push(`filename ${Buffer.from([0xff, 0xfe]).toString('base64')}`)
   bad.push(`filename ${name},md5 eA==`, `filename ${name},lastModified eA==`)
+  // Later than the year 9999: no answer could tell it.
+  bad.push(`filename ${name},lastModified ${Buffer.from('9000000000000000').toString('base64')}`)
   bad.push(`filename ${name},filetype ${Buffer.from('a\nb').toString('base64')}`)
   for (const metadata of bad) {
     const headers = {
