@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS kept (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS kept_by_user ON kept (user, id);
 CREATE INDEX IF NOT EXISTS kept_by_expiry ON kept (expires_ms);
+CREATE INDEX IF NOT EXISTS kept_unfinished ON kept (user) WHERE is_done = 0;
 
 CREATE TABLE IF NOT EXISTS kept_points (
   upload BLOB NOT NULL,

@@ -5,9 +5,11 @@ import type { Catalog } from './catalog.ts'
 import { removeFile, toDiskError } from './durable.ts'
 import type { KeptPoint, KeptRow, KeptTable } from './kept-table.ts'
 import { DfsError } from './protocol/index.ts'
-import { MAX_UPLOADS, type Staging, syncedLanes, type Upload } from './staging.ts'
+import { type Staging, syncedLanes, type Upload } from './staging.ts'
 
-/** Unfinished ones of one user: nobody takes all places. */
+/** Unfinished ones of all users. They cost disk, and memory only while somebody writes. */
+const MAX_KEPT = 16_384
+/** Unfinished ones of one user: nobody takes all places, also not with a few friends. */
 const MAX_OF_USER = 1024
 /** How long a finished one is remembered, so that a client that missed the answer can ask. */
 const DONE_MS = 24 * 3_600_000
@@ -80,7 +82,7 @@ export function createKeptUploads(options: {
         table.finish(id, Date.now() + DONE_MS, sealed)
         return
       }
-      if (table.count() >= MAX_UPLOADS || table.countOf(user) >= MAX_OF_USER) {
+      if (table.count() >= MAX_KEPT || table.countOf(user) >= MAX_OF_USER) {
         throw new DfsError('BUSY', 'There are too many unfinished uploads.')
       }
       table.insert({ id, user, first, expires_ms: expiresMs })

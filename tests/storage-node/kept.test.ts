@@ -3,8 +3,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { test } from 'node:test'
-import { startTestNode, type TestNode } from '../support/storage-node.ts'
+import { type TestContext, test } from 'node:test'
+import { openFolder } from '../../storage-node/folder.ts'
+import { createKeptTable } from '../../storage-node/kept-table.ts'
+import { createKeptUploads } from '../../storage-node/kept-uploads.ts'
+import { createStaging } from '../../storage-node/staging.ts'
+import { startTestNode, type TestNode, temporaryFolder } from '../support/storage-node.ts'
 import {
   commit,
   newStoredFile,
@@ -247,4 +251,55 @@ test('what has expired is unknown at once, and its bytes are freed at the next s
   await assert.rejects(client.request('keep-look', { upload }, { as }), unknown)
   await server.restart()
   assert.deepEqual(staged(server), [])
+})
+
+/** The uploads of a folder, without a node around them. */
+async function bareUploads(t: TestContext) {
+  const { path, remove } = temporaryFolder()
+  t.after(remove)
+  const { catalog, stagingPath } = await openFolder(`${path}/DFS1`, 1)
+  t.after(() => catalog.close())
+  const limits = { ageMs: 3_600_000, syncEveryBytes: 1_000_000 }
+  const staging = createStaging({ folder: stagingPath, node: 1, ...limits })
+  const table = createKeptTable(catalog)
+  const kept = createKeptUploads({ catalog, staging, table, async syncFolder() {} })
+  const fresh = (expiresMs = LATER) => {
+    return { id: randomBytes(16), first: 0, expiresMs, sealed: Buffer.from('0'), isDone: false }
+  }
+  return { kept, stagingPath, fresh }
+}
+
+test('a user may leave 1024 uploads unfinished, and is in nobody else’s way then', async (t) => {
+  const { kept, fresh } = await bareUploads(t)
+  const uploads = Array.from({ length: 1024 }, () => fresh())
+  await Promise.all(uploads.map((upload) => kept.open('alice', upload)))
+  await assert.rejects(kept.open('alice', fresh()), { code: 'BUSY' })
+  await kept.open('bob', fresh())
+  // One that is stored is no unfinished one.
+  await kept.open('alice', { ...fresh(), isDone: true })
+  await kept.drop('alice', uploads[0]!.id)
+  await kept.open('alice', fresh())
+})
+
+test('a node that goes on frees the bytes of what has expired, and of nothing else', async (t) => {
+  const { kept, stagingPath, fresh } = await bareUploads(t)
+  const begin = async (expiresMs: number) => {
+    const upload = fresh(expiresMs)
+    const [id, as] = [upload.id, randomBytes(16)]
+    await kept.open('alice', upload)
+    await kept.take('alice', id, as)
+    await kept.resume('alice', as, 0)
+    return id
+  }
+  const nowMs = Date.now()
+  const soon = await begin(nowMs + 60_000)
+  const later = await begin(nowMs + 120_000)
+  assert.equal(await kept.collect(nowMs + 59_000), 0)
+  assert.equal(readdirSync(stagingPath).length, 4)
+  assert.equal(await kept.collect(nowMs + 61_000), 1)
+  const names = readdirSync(stagingPath)
+  assert.equal(names.length, 2)
+  assert.ok(names.every((name) => name.startsWith(later.toString('hex'))))
+  assert.throws(() => kept.find('alice', soon), unknown)
+  assert.equal(kept.find('alice', later).points.length, 1)
 })
