@@ -18,6 +18,10 @@ import { accountOf, type Prover, type SendOptions } from '../support/wire-client
 
 const COUNT = 10_000
 const AT_ONCE = 16
+/** A kept upload that is there, and what its writer took it as. */
+const KEPT = randomBytes(16)
+const TAKEN = randomBytes(16)
+const EXPIRES = Date.now() + 3_600_000
 
 test('10,000 mutated frames leave the node alive, right and no larger', async (t) => {
   const seed = Number(process.env.FOURFOLD_SEED ?? randomInt(0x7fff_ffff))
@@ -31,6 +35,11 @@ test('10,000 mutated frames leave the node alive, right and no larger', async (t
   await commit(client, server.alice, small)
   await prepare(client, server.alice, large)
   await commit(client, server.alice, large)
+  const as = server.alice
+  const fields = { upload: KEPT, first: 0, expires: EXPIRES, sealed: small.sealed, done: false }
+  await client.request('keep-open', fields, { as })
+  await client.request('keep-take', { upload: KEPT, as: TAKEN }, { as })
+  await client.request('keep-resume', { upload: TAKEN, number: 0 }, { as })
 
   const run = async (count: number) => {
     let sentCount = 0
@@ -85,7 +94,7 @@ async function attack(server: TestNode, random: () => number): Promise<number> {
   return count
 }
 
-/** A valid request of every command but those that would end the test's account. */
+/** A valid request of every command but those that would change or end the test's account. */
 function requestsOf(as: Prover, operator: Prover): Request[] {
   const stored = newStoredFile({ pieceBytes: 300 })
   const { file, version, x, sealed, rows } = stored
@@ -113,6 +122,40 @@ function requestsOf(as: Prover, operator: Prover): Request[] {
     { fields: { op: 'commit', file, version }, as },
     { fields: { op: 'abort-version', file, version }, as },
     { fields: { op: 'delete', file, version: later }, as },
+    { fields: { op: 'move', file, version, source: upload, sourceVersion: later, sealed }, as },
+    { fields: { op: 'abort-upload', upload }, as },
+    ...keptRequests(as, { upload, sealed, body }),
+    { fields: { op: 'scrub' }, as: operator },
+    { fields: { op: 'peer-changes', since: 0, limit: 100 }, as: operator },
+    { fields: { op: 'peer-accounts', since: 0, limit: 100 }, as: operator },
+    { fields: { op: 'peer-entry', file, version, decide: true }, as: operator },
+    { fields: { op: 'peer-known', node: 2, epoch: upload }, as: operator },
+    { fields: { op: 'peer-part', file, version, part: 1 }, as: operator },
+    { fields: { op: 'peer-prove', challenge: randomBytes(32) }, as: operator },
+  ]
+}
+
+/** Of an upload that is there as often as of one that is not. */
+function keptRequests(
+  as: Prover,
+  { upload, sealed, body }: { upload: Buffer; sealed: Buffer; body: readonly Buffer[] },
+): Request[] {
+  const point = { number: 1, rows: 0, expires: EXPIRES, sealed }
+  const sections = { body: sectionsOf(body) }
+  return [
+    { fields: { op: 'keep-open', upload, first: 1, expires: EXPIRES, sealed, done: false }, as },
+    { fields: { op: 'keep-list', after: Buffer.alloc(0) }, as },
+    ...[KEPT, upload].flatMap((id) => [
+      { fields: { op: 'keep-look', upload: id }, as },
+      { fields: { op: 'keep-take', upload: id, as: upload }, as },
+      { fields: { op: 'keep-done', upload: id, sealed }, as },
+    ]),
+    ...[TAKEN, upload].flatMap((id) => [
+      { fields: { op: 'keep-resume', upload: id, number: 0 }, as },
+      { fields: { op: 'keep-point', upload: id, ...point }, as },
+      { fields: { op: 'keep-point', upload: id, ...point, ...sections }, as, body },
+      { fields: { op: 'append', upload: id, row: 0, ...sections }, as, body },
+    ]),
   ]
 }
 
