@@ -189,7 +189,7 @@ function requireAllUp(cluster: Cluster): void {
 }
 
 /** Exact bytes count, no rule about their kinds. @throws DfsError PASSWORD_INVALID */
-function checkPassword(password: string): void {
+export function checkPassword(password: string): void {
   const lengthBytes = Buffer.byteLength(password.normalize('NFC'))
   const isRight = lengthBytes >= MIN_PASSWORD_BYTES && lengthBytes <= MAX_PASSWORD_BYTES
   if (isRight && password.isWellFormed() && !password.includes('\0')) return

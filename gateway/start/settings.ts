@@ -1,6 +1,7 @@
 // What the environment says to `npm start`, checked before anything is started. Reads no file.
 import { resolve } from 'node:path'
 import { DfsError, foldUsername, NODE_COUNT } from '@fourfold/storage-node/protocol'
+import { checkPassword } from '../dfs/accounts.ts'
 
 export interface Settings {
   host: string
@@ -28,7 +29,16 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ),
     data: resolve(text('FOURFOLD_DATA', 'data')),
     user: foldUsername(text('FOURFOLD_USER', 'alice')),
-    ...(password ? { password } : {}),
+    ...(password ? { password: passwordOf('FOURFOLD_PASSWORD', password) } : {}),
+  }
+}
+
+function passwordOf(name: string, text: string): string {
+  try {
+    checkPassword(text)
+    return text
+  } catch (cause) {
+    throw new DfsError('CONF_INVALID', `${name}: ${(cause as Error).message}`, { cause })
   }
 }
 

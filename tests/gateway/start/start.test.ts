@@ -163,10 +163,12 @@ test('variables that make no sense are named before anything is started', async 
     ['PORT', 'http', /PORT must be a port/],
     ['FOURFOLD_NODE_PORT', '65534', /FOURFOLD_NODE_PORT must be a port/],
     ['FOURFOLD_USER', 'no:colon', /user name/],
+    ['FOURFOLD_PASSWORD', 'secret', /FOURFOLD_PASSWORD: A password has 8 to 1024 bytes/],
   ] as const) {
     const running = start({ [variable]: value })
     await running.waitFor(sentence)
     await whenEnded([running.child.pid!])
     assert.equal(running.child.exitCode, 1)
+    assert.doesNotMatch(running.output(), /listens on/)
   }
 })
