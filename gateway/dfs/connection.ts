@@ -80,19 +80,26 @@ export class NodeConnection implements AsyncDisposable {
   #error: DfsError | undefined
 
   /**
-   * Connects and waits for the greeting.
+   * Connects and waits for the greeting; `signal` gives that up.
    * @throws DfsError NODE_GONE, NODE_TIMEOUT, NODE_FOREIGN, PROTOCOL_VERSION
    */
-  static async open(address: NodeAddress, timeoutMs: number): Promise<NodeConnection> {
+  static async open(
+    address: NodeAddress,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<NodeConnection> {
     const connection = new NodeConnection(address)
     const timer = setTimeout(() => {
       const message = `${nodeName(address.index)} did not greet within ${timeoutMs} ms.`
       connection.close(new DfsError('NODE_TIMEOUT', message, { node: address.index + 1 }))
     }, timeoutMs)
+    const giveUp = () => connection.close()
+    signal?.addEventListener('abort', giveUp, { once: true })
     try {
       await connection.#greeted.promise
     } finally {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', giveUp)
     }
     return connection
   }

@@ -28,6 +28,8 @@ export class NodeLink implements AsyncDisposable {
   #idleBulk: { connection: NodeConnection; timer: NodeJS.Timeout }[] = []
   #state: NodeState
   #isClosed = false
+  /** Ends an attempt to connect: a node that is hung must not hold up the end of the process. */
+  #closing = new AbortController()
   #wake: (() => void) | undefined
   #firstTry = Promise.withResolvers<void>()
 
@@ -94,6 +96,7 @@ export class NodeLink implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true
+    this.#closing.abort()
     this.#wake?.()
     this.#control?.close()
     this.#dropBulk()
@@ -123,6 +126,7 @@ export class NodeLink implements AsyncDisposable {
     const connection = await NodeConnection.open(
       this.#options.address,
       this.#options.connectTimeoutMs,
+      this.#closing.signal,
     )
     if (this.#isClosed) connection.close()
     this.#control = connection

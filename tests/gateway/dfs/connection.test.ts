@@ -12,6 +12,7 @@ import {
   sectionsOf,
 } from '@fourfold/storage-node/protocol'
 import { NodeConnection } from '../../../gateway/dfs/connection.ts'
+import { NodeLink } from '../../../gateway/dfs/node-link.ts'
 
 const LIMIT_MS = 300
 const PIECE = randomBytes(1000)
@@ -85,3 +86,24 @@ for (const [what, code, answer] of breaks) {
     })
   })
 }
+
+test('a link to a node that is hung ends at once when it is closed', {
+  timeout: 20_000,
+}, async () => {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const link = new NodeLink({
+    address: { index: 2, host: '127.0.0.1', port },
+    // Longer than the test may take.
+    ...{ connectTimeoutMs: 60_000, pingEveryMs: 1000, pingTimeoutMs: 1000 },
+    ...{ idleBulkConnections: 1, onChange() {} },
+  })
+  const [socket] = await accepted
+  const closed = once(socket.resume(), 'close')
+  await link[Symbol.asyncDispose]()
+  await Promise.all([closed, link.firstTry])
+  server.close()
+})
