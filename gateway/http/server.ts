@@ -7,8 +7,10 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { Socket } from 'node:net'
+import { DfsError } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { rawProblem } from './problem.ts'
+import { toFailure, toProblem } from './errors.ts'
+import { PROBLEM_TYPE, rawProblem } from './problem.ts'
 import { limitSmallBody, watchConnections } from './slow-clients.ts'
 
 /** Until the head of a request is complete. */
@@ -51,7 +53,17 @@ export function createHttpServer(handler: RequestListener): Server {
     expecting.add(request)
     serve(request, response)
   })
+  server.on('checkExpectation', refuseExpectation)
   return server
+}
+
+/** RFC 9110 section 10.1.1: what else is expected cannot be promised. */
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const detail = { httpStatus: 417 }
+  const message = 'The one expectation that is met here is 100-continue.'
+  const failure = toFailure(new DfsError('BAD_REQUEST', message, { detail }))
+  response.writeHead(failure.status, { 'content-type': PROBLEM_TYPE, connection: 'close' })
+  response.end(JSON.stringify(toProblem(failure)))
 }
 
 declare module 'fastify' {

@@ -335,6 +335,7 @@ test('bytes that are no HTTP, and heads that are too long, get a problem and are
     ['GET /a b c HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'BAD_REQUEST'],
     ['GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n', 400, 'BAD_REQUEST'],
     ['GET / HTTP/1.1\r\nHost: x\r\nBad\0Name: x\r\n\r\n', 400, 'BAD_REQUEST'],
+    [headOf('GET /files HTTP/1.1', 'Expect: the-unexpected'), 417, 'BAD_REQUEST'],
     [headOf('PUT /files/a HTTP/1.1', 'Content-Length: -5'), 400, 'BAD_REQUEST'],
     [headOf('PUT /files/a HTTP/1.1', 'Content-Length: 5', 'Content-Length: 6'), 400, 'BAD_REQUEST'],
     [headOf('PUT /files/a HTTP/1.1', 'Content-Length: 1e3'), 400, 'BAD_REQUEST'],

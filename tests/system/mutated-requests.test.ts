@@ -17,6 +17,14 @@ const LIMIT_MS = 30_000
 /** A small heap is collected often: what then still grows is kept, not only not yet collected. */
 process.env.NODE_OPTIONS = '--max-old-space-size=64'
 
+const TUS = 'Tus-Resumable: 1.0.0'
+const TUS_BODY = 'Content-Type: application/offset+octet-stream'
+/** `made by tus`, and a time in 2023. */
+const METADATA = 'Upload-Metadata: filename bWFkZSBieSB0dXM=,lastModified MTcwMDAwMDAwMDAwMA=='
+
+/** Of an upload that is not finished. */
+let upload = ''
+
 const kept = seededBytes('kept', ROW + 100)
 
 test('2,000 mutated requests leave the gateway alive, right and no larger', async (t) => {
@@ -27,6 +35,16 @@ test('2,000 mutated requests leave the gateway alive, right and no larger', asyn
   const url = cluster.urls[0]!
   const path = `${url}/files/kept%20safe`
   assert.equal((await call(path, { method: 'PUT', body: kept })).status, 201)
+
+  const opened = await call(`${url}/uploads`, {
+    method: 'POST',
+    headers: {
+      ...{ 'tus-resumable': '1.0.0', 'upload-length': String(10 * ROW) },
+      'upload-metadata': 'filename dW5maW5pc2hlZA==',
+    },
+  })
+  assert.equal(opened.status, 201)
+  upload = opened.headers.location!
 
   const statuses = new Map<string, number>()
   const run = (count: number) => {
@@ -86,6 +104,17 @@ function requestOf(random: Random): Buffer {
     ['GET /', ['Accept: text/html', 'Cookie: fourfold=abc; other=x']],
     ['GET /nodes', ['Accept-Encoding: gzip']],
     ['GET /openapi.json', []],
+    ['POST /uploads', [TUS, TUS_BODY, METADATA, `Upload-Length: ${body.length}`, length], body],
+    ['POST /uploads', [TUS, METADATA, 'Upload-Defer-Length: 1', 'Content-Length: 0']],
+    [`PATCH ${upload}`, [TUS, TUS_BODY, 'Upload-Offset: 0', length], body],
+    [
+      `PATCH ${upload}`,
+      [TUS, TUS_BODY, 'Upload-Offset: 0', `Upload-Checksum: md5 ${md5}`, length],
+      body,
+    ],
+    [`HEAD ${upload}`, [TUS]],
+    ['DELETE /uploads/0123456789abcdef0123456789abcdef', [TUS]],
+    ['GET /uploads', []],
   ]
   const [line, fields, content = Buffer.alloc(0)] = requests[below(requests.length, random)]!
   const all = [`${line} HTTP/1.1`, 'Host: test', `Authorization: ${BASIC}`, ...fields]
