@@ -76,10 +76,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
       options.dfsConf,
     ),
   )
-  const nodes = await Promise.all(
-    ports.map((port, index) =>
-      startNode({ number: index + 1, port, env: options.nodeEnv ?? {} }, folder, dfsConfFile),
-    ),
+  const nodes = ports.map((port, index) =>
+    newNode({ number: index + 1, port, env: options.nodeEnv ?? {} }, folder, dfsConfFile),
   )
   const dfcConfFile = join(folder, 'dfc.conf')
   await writeFile(
@@ -117,19 +115,26 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     async [Symbol.asyncDispose]() {
       await Promise.all(stores.map((store) => store.close()))
       await Promise.all(cluster.gateways.map((gateway) => gateway.kill('SIGKILL')))
-      await Promise.all(nodes.map((node) => node.kill('SIGKILL')))
+      await Promise.all(nodes.map((node) => node.process?.kill('SIGKILL')))
       await rm(folder, { recursive: true, force: true })
     },
   }
-  for (let count = 0; count < (options.gateways ?? 0); count++) await cluster.startGateway()
-  return cluster
+  try {
+    await Promise.all(nodes.map((node) => node.start()))
+    for (let count = 0; count < (options.gateways ?? 0); count++) await cluster.startGateway()
+    return cluster
+  } catch (error) {
+    // Processes that go on would keep the test from ending, and from telling what was wrong.
+    await cluster[Symbol.asyncDispose]()
+    throw error
+  }
 }
 
-async function startNode(
+function newNode(
   { number, port, env }: { number: number; port: number; env: NodeJS.ProcessEnv },
   parent: string,
   confFile: string,
-): Promise<TestNode> {
+): TestNode {
   const folder = join(parent, `DFS${number}`)
   const node: TestNode = {
     number,
@@ -144,7 +149,6 @@ async function startNode(
       await node.process.waitFor(/listens on [^\n]*:\d+/)
     },
   }
-  await node.start()
   return node
 }
 
