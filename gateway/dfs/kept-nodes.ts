@@ -60,8 +60,16 @@ export async function takeKept(
   return commonPoint(identity, id, answers)
 }
 
-/** The user's unfinished uploads of which every node has a checkpoint, in no order. */
-export async function listKept(cluster: Cluster, identity: Identity): Promise<KeptAt[]> {
+/** The user's unfinished uploads, in no order. */
+export interface KeptList {
+  /** Of which every node has a checkpoint. */
+  uploads: KeptAt[]
+  /** Ids, in hex, of those that only some nodes hold for unfinished. */
+  strays: string[]
+}
+
+/** @throws DfsError NODE_GONE, NODE_TIMEOUT, DAMAGED */
+export async function listKept(cluster: Cluster, identity: Identity): Promise<KeptList> {
   const perNode = await Promise.all(
     ALL_NODES.map(async (node) => {
       const found = new Map<string, Kept>()
@@ -80,11 +88,13 @@ export async function listKept(cluster: Cluster, identity: Identity): Promise<Ke
       return found
     }),
   )
-  return [...perNode[0]!.keys()].flatMap((hex) => {
-    const kept = perNode.map((found) => found.get(hex))
-    if (kept.some((one) => one === undefined)) return []
-    return commonPoint(identity, Buffer.from(hex, 'hex'), kept as Kept[])
-  })
+  const list: KeptList = { uploads: [], strays: [] }
+  for (const hex of new Set(perNode.flatMap((found) => [...found.keys()]))) {
+    const kept = perNode.flatMap((found) => found.get(hex) ?? [])
+    if (kept.length < ALL_NODES.length) list.strays.push(hex)
+    else list.uploads.push(commonPoint(identity, Buffer.from(hex, 'hex'), kept))
+  }
+  return list
 }
 
 /** A node that went away is a reason to wait, whatever exactly it was seen to do. */

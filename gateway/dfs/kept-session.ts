@@ -108,10 +108,8 @@ export class KeptSession {
   /** @throws DfsError LENGTH_MISMATCH, and whatever sending meets */
   async push(bytes: Uint8Array): Promise<void> {
     const endBytes = this.offsetBytes + bytes.length
-    if (endBytes > (this.sizeBytes ?? Number.MAX_SAFE_INTEGER)) {
-      const message = `The file was to have ${this.sizeBytes} bytes, and more arrived.`
-      throw new DfsError('LENGTH_MISMATCH', message)
-    }
+    const limitBytes = this.sizeBytes ?? Number.MAX_SAFE_INTEGER
+    if (endBytes > limitBytes) throw tooMany(limitBytes)
     if (this.#failure !== undefined) throw this.#failure
     let at = 0
     while (at < bytes.length) {
@@ -276,6 +274,20 @@ export function requireOffset({ state }: KeptAt, offsetBytes: number): void {
   if (state.offset === offsetBytes) return
   const message = `The upload is at ${state.offset}, and bytes from ${offsetBytes} came.`
   throw new DfsError('OFFSET_MISMATCH', message, { detail: { offset: state.offset } })
+}
+
+/** A file that is stored takes no more. @throws DfsError LENGTH_MISMATCH */
+export async function requireNoBytes(
+  source: AsyncIterable<Uint8Array>,
+  limitBytes: number,
+): Promise<void> {
+  for await (const bytes of source) if (bytes.length > 0) throw tooMany(limitBytes)
+}
+
+/** More came than the file was to have. */
+export function tooMany(limitBytes: number): DfsError {
+  const message = `The file was to have ${limitBytes} bytes, and more arrived.`
+  return new DfsError('LENGTH_MISMATCH', message)
 }
 
 /** A node that does not know what we took any more was asked by another writer since. */

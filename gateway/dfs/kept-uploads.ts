@@ -16,7 +16,13 @@ import {
   newState,
 } from './kept-info.ts'
 import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
-import { KeptSession, requireOffset, type SessionOptions } from './kept-session.ts'
+import {
+  KeptSession,
+  requireNoBytes,
+  requireOffset,
+  type SessionOptions,
+  tooMany,
+} from './kept-session.ts'
 import { type KeptState, sealState } from './kept-state.ts'
 import { giveBack } from './lease.ts'
 import { RowDigest } from './row-digest.ts'
@@ -29,6 +35,8 @@ const QUIET_MS = 3000
 const TICK_MS = 1000
 /** How long a request waits for the one before it to end. */
 const WAIT_MS = 20_000
+/** Uploads that only some nodes list, looked at for each listing. */
+const MAX_STRAYS = 8
 
 /** What comes in one request. */
 export type Body = Pick<UploadRequest, 'source' | 'isSourceOwned' | 'signal'>
@@ -348,10 +356,14 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
     await cluster.tellEach({ op: 'abort-upload', fields: { upload: id }, as })
   }
 
-  return {
-    ...{ create, createWhole, find, append, begins, drop },
-    list: async (identity) => (await listKept(cluster, identity)).map(infoOf),
+  async function list(identity: Identity): Promise<KeptInfo[]> {
+    const { uploads, strays } = await listKept(cluster, identity)
+    // One that is stored, as a node has not heard: `find` tells it. Others are what they are.
+    for (const id of strays.slice(0, MAX_STRAYS)) find(identity, id).catch(() => {})
+    return uploads.map(infoOf)
   }
+
+  return { create, createWhole, find, append, begins, drop, list }
 }
 
 function keyOf(identity: Identity, id: string): string {
@@ -373,19 +385,6 @@ function locked(cause?: unknown): DfsError {
     detail,
     cause,
   })
-}
-
-function tooMany(limitBytes: number): DfsError {
-  const message = `The file was to have ${limitBytes} bytes, and more arrived.`
-  return new DfsError('LENGTH_MISMATCH', message)
-}
-
-/** A file that is stored takes no more. @throws DfsError LENGTH_MISMATCH */
-async function requireNoBytes(
-  source: AsyncIterable<Uint8Array>,
-  limitBytes: number,
-): Promise<void> {
-  for await (const bytes of source) if (bytes.length > 0) throw tooMany(limitBytes)
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

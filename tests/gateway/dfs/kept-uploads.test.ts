@@ -2,13 +2,17 @@
 // what the next one finds.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { dfcConfSchema, loadConf } from '@fourfold/conf'
 import { type Admission, createAdmission } from '../../../gateway/dfs/admission.ts'
 import { type Cluster, createCluster } from '../../../gateway/dfs/cluster.ts'
 import { attemptOfRow } from '../../../gateway/dfs/description.ts'
 import { createDigestThreads, type DigestThreads } from '../../../gateway/dfs/digest-threads.ts'
 import type { Identity } from '../../../gateway/dfs/identity.ts'
+import { finishKept } from '../../../gateway/dfs/kept-finish.ts'
 import { KeptSession } from '../../../gateway/dfs/kept-session.ts'
 import { attemptsOf, type KeptState } from '../../../gateway/dfs/kept-state.ts'
 import { RowDigest } from '../../../gateway/dfs/row-digest.ts'
@@ -90,6 +94,32 @@ test('an upload whose writer died before the commit becomes the file when somebo
     assert.equal(found.stored?.md5, createHash('md5').update(bytes).digest('hex'))
     assert.ok((await contentOf(name)).equals(bytes))
   }
+})
+
+test('what one node was not told of the end of an upload, a listing tells it', async () => {
+  const bytes = seededBytes('untold', 2 * ROW + 1)
+  const sizeBytes = bytes.length
+  const { id } = await store.uploads.create(identity, { name: 'untold', sizeBytes })
+  const session = await take(id, 0)
+  await session.push(bytes)
+  // The gateway dies when it has told three of the nodes.
+  const dying: Cluster = {
+    ...cluster,
+    async tellEach(request) {
+      await cluster.callEach([0, 1, 3], () => request)
+      return []
+    },
+  }
+  await finishKept({ cluster: dying, identity, keepMs: 60_000, admission }, session)
+  session.writer.close()
+  const staged = () => readdirSync(join(testCluster.nodes[2]!.folder, 'staging'))
+  const isThere = () => staged().some((name) => name.startsWith(id))
+  assert.ok(isThere())
+  const listed = await store.uploads.list(identity)
+  assert.ok(!listed.some((upload) => upload.id === id))
+  for (let tries = 0; isThere() && tries < 200; tries++) await pause(50)
+  assert.ok(!isThere())
+  assert.ok((await contentOf('untold')).equals(bytes))
 })
 
 test('a writer that was overtaken can add nothing more, and what it sent does not count', async () => {
