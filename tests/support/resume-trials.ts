@@ -158,6 +158,7 @@ function uploadUntil(
       retryDelays: RETRY_DELAYS_MS,
       metadata: { filename: `trial-${seed}` },
       onProgress(sentBytes) {
+        stuck.refresh()
         if (sentBytes >= point) settle(false)
       },
       onSuccess: () => settle(true),
