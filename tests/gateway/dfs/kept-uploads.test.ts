@@ -110,7 +110,8 @@ test('what one node was not told of the end of an upload, a listing tells it', a
       return []
     },
   }
-  await finishKept({ cluster: dying, identity, keepMs: 60_000, admission }, session)
+  const context = { cluster: dying, identity, keepMs: 60_000, admission, digestThreads }
+  await finishKept(context, session)
   session.writer.close()
   const staged = () => readdirSync(join(testCluster.nodes[2]!.folder, 'staging'))
   const isThere = () => staged().some((name) => name.startsWith(id))
