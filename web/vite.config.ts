@@ -16,6 +16,15 @@ const FIRST = new RegExp(
   `/node_modules/(svelte|esm-env|clsx)/|/web/(app/(${FIRST_APP})|${FIRST_SHARED})\\.`,
 )
 
+/**
+ * What comes right after it, in one file: all that must be there when the gateway is not, to give
+ * it. The rest comes when it is first wanted.
+ */
+const SOON_SHOWN =
+  'Overlays|Dialogs|DropVeil|Toasts|Banners|ClusterCard|ClusterRing|Menu|SelectionBar'
+const SOON_DONE = 'keys|incoming|room|row-menu|account-menu|deletion|download|later-icons'
+const SOON = new RegExp(`/web/app/(${SOON_SHOWN}|${SOON_DONE})\\.`)
+
 const FONTS = '@fontsource-variable/atkinson-hyperlegible-next/files'
 
 export default defineConfig({
@@ -34,7 +43,14 @@ export default defineConfig({
         rolldownOptions: {
           input: ['styles/main.css', 'app/main.ts'],
           // Small files cost more than they save: what the page begins with comes in one.
-          output: { codeSplitting: { groups: [{ name: 'first', test: FIRST }] } },
+          output: {
+            codeSplitting: {
+              groups: [
+                { name: 'first', test: FIRST },
+                { name: 'soon', test: SOON },
+              ],
+            },
+          },
         },
       },
     },

@@ -44,11 +44,11 @@ export interface NodeJson {
   latencyMs?: number
   full?: boolean
   reason?: string
-  freeBytes?: number
-  storedBytes?: number
+  freeBytes?: number | undefined
+  storedBytes?: number | undefined
   started?: string
   /** Of `freeBytes`, kept free of uploads. */
-  reserveBytes?: number
+  reserveBytes?: number | undefined
   /** Copies brought back, and these with those that are still missing. */
   repair?: { state: string; done: number; total: number; unrepairable: number; finished?: string }
   scrub?: { state: string; bytes: number; totalBytes: number; last?: { finished: string } }
@@ -80,17 +80,17 @@ export type Api = ReturnType<typeof createApi>
 
 /** @param base path of the site without a slash at its end; '' at the root */
 export function createApi(base: string) {
-  async function call(path: string, init: RequestInit = {}): Promise<Response> {
-    const signal = AbortSignal.any([
-      AbortSignal.timeout(TIMEOUT_MS),
-      ...(init.signal ? [init.signal] : []),
-    ])
-    const headers = { accept: 'application/json', ...init.headers }
-    const response = await fetch(base + path, { ...init, headers, signal }).catch(() => {
+  async function ask(path: string, init: RequestInit): Promise<Response> {
+    const response = await fetch(base + path, init).catch(() => {
       throw new ApiError(0, { detail: "Can't reach the gateway." })
     })
     if (!response.ok) throw await problemOf(response)
     return response
+  }
+
+  function call(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { accept: 'application/json', ...init.headers }
+    return ask(path, { ...init, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
   }
 
   const send = (method: string, path: string, body: unknown) =>
@@ -145,14 +145,11 @@ export function createApi(base: string) {
       let silence = setTimeout(() => stop.abort(), SILENCE_MS)
       try {
         const headers = { accept: 'text/event-stream' }
-        const response = await fetch(`${base}/events`, { headers, signal: both }).catch(() => {
-          throw new ApiError(0, { detail: "Can't reach the gateway." })
-        })
-        if (!response.ok || response.body === null) throw await problemOf(response)
+        const { body } = await ask('/events', { headers, signal: both })
         let text = ''
         // An end of any kind is an end: whoever follows opens the stream again.
-        await response.body
-          .pipeThrough(new TextDecoderStream())
+        await body
+          ?.pipeThrough(new TextDecoderStream())
           .pipeTo(
             new WritableStream({
               write(part) {

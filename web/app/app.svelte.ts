@@ -1,11 +1,13 @@
 // The page as one object: who is signed in, what there is, what is looked at, and what a person can
 // do. Parts that not everybody needs (uploads, dialogs) are loaded when they are first wanted.
 import { createContext } from 'svelte'
+import type { PageFile } from '../page.ts'
 import { filePath } from '../paths.ts'
+import { whyUnreadable } from '../words.ts'
 import { type Api, createApi, type NodeJson } from './api.ts'
 import { Cluster } from './cluster.svelte.ts'
 import type { Deletion } from './deletion.ts'
-import { healthOf, type Item, isFolder, keyOf, type LibraryFile } from './files.ts'
+import { healthOf, type Item, isFolder, keyOf, type LibraryFile, pageFile } from './files.ts'
 import type { Incoming } from './incoming.ts'
 import { Library } from './library.svelte.ts'
 import { filesOf } from './order.ts'
@@ -44,6 +46,8 @@ export class App {
   menu = $state.raw<OpenMenu | undefined>()
   dialog = $state.raw<OpenDialog | undefined>()
   uploads = $state.raw<Uploads | undefined>()
+  /** The browser is about to save what a form asks for: the page is not left. */
+  isSaving = false
   /** For "2 min ago": moves on once a minute. */
   nowMs = $state(Date.now())
   /** Of the browser's tab. */
@@ -85,6 +89,7 @@ export class App {
 
   signedIn(user: string): void {
     this.user = user
+    this.uploads?.belongTo(user)
     this.cluster.start()
     void this.library.refresh()
     if (sessionStorage.getItem('fourfold-uploads') !== null) void this.loadUploads()
@@ -112,6 +117,16 @@ export class App {
     return file.copies & this.cluster.mask
   }
 
+  /** What the words need of a file, as live nodes have it. */
+  pageFile(file: LibraryFile): PageFile {
+    return pageFile(file, this.copiesOf(file), this.cluster.pageNodes)
+  }
+
+  /** Why a file cannot be opened now; undefined for one that can. */
+  whyShut(file: LibraryFile): string | undefined {
+    return whyUnreadable(this.pageFile(file), this.cluster.pageNodes)
+  }
+
   canOpen(item: Item): boolean {
     return isFolder(item) || healthOf(this.copiesOf(item)) !== 'lost'
   }
@@ -120,6 +135,7 @@ export class App {
     this.selection.pick(keyOf(item))
     if (isFolder(item)) this.view.open(item.prefix)
     else if (this.canOpen(item)) this.dialog = { kind: 'preview', name: item.name }
+    else this.toasts.say(this.whyShut(item) ?? '', { isBad: true })
   }
 
   /** What the keyboard acts on: the chosen rows, or the cursor's where none is chosen. */
@@ -175,10 +191,16 @@ export class App {
   }
 
   loadUploads(): Promise<Uploads> {
-    this.#uploadsLoading ??= import('./uploads/uploads.svelte.ts').then(({ Uploads }) => {
-      this.uploads = new Uploads(this)
-      return this.uploads
-    })
+    this.#uploadsLoading ??= import('./uploads/uploads.svelte.ts').then(
+      ({ Uploads }) => {
+        this.uploads = new Uploads(this)
+        return this.uploads
+      },
+      (error) => {
+        this.#uploadsLoading = undefined
+        throw error
+      },
+    )
     return this.#uploadsLoading
   }
 

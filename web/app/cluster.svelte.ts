@@ -106,7 +106,10 @@ export class Cluster {
     const before = this.nodes
     const { nodes } = JSON.parse(data) as { nodes: NodeJson[] }
     // Events may leave the disk figures out; what was known of them stays until asked again.
-    this.nodes = nodes.map((node, index) => ({ ...diskOf(before[index]), ...node }))
+    this.nodes = nodes.map((node, index) => {
+      const { freeBytes, storedBytes, reserveBytes } = before[index] ?? {}
+      return { freeBytes, storedBytes, reserveBytes, ...node }
+    })
     const healths = (list: readonly NodeJson[]) => list.map(({ health }) => health).join()
     if (healths(before) === healths(nodes)) return
     this.#listeners.onNodesChange(before, nodes)
@@ -118,26 +121,4 @@ export class Cluster {
     const nodes = await this.#api.nodes().catch(() => undefined)
     if (nodes !== undefined) this.nodes = nodes
   }
-}
-
-function diskOf(node: NodeJson | undefined): Partial<NodeJson> {
-  if (node === undefined) return {}
-  const { freeBytes, storedBytes, reserveBytes } = node
-  return {
-    ...(freeBytes === undefined ? {} : { freeBytes }),
-    ...(storedBytes === undefined ? {} : { storedBytes }),
-    ...(reserveBytes === undefined ? {} : { reserveBytes }),
-  }
-}
-
-/**
- * Bytes of files that still fit: every node takes half a file's bytes, so the fullest one decides.
- * Undefined where the gateway does not know.
- */
-export function roomBytes(nodes: readonly NodeJson[]): number | undefined {
-  const free = nodes.map(({ freeBytes, reserveBytes = 0 }) =>
-    freeBytes === undefined ? undefined : Math.max(0, freeBytes - reserveBytes),
-  )
-  if (free.length === 0 || free.some((bytes) => bytes === undefined)) return undefined
-  return 2 * Math.min(...(free as number[]))
 }

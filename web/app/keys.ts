@@ -27,6 +27,7 @@ function isTaken({ target, key }: KeyboardEvent): boolean {
 
 function withControl(app: App, { key, shiftKey, altKey }: KeyboardEvent) {
   if (key.toLowerCase() !== 'a' || shiftKey || altKey) return undefined
+  if (app.view.screen !== 'files') return undefined
   return () => app.selection.chooseAll()
 }
 

@@ -25,6 +25,8 @@ export class Library {
   #isStale = false
   /** Names the state of all files that is held; undefined where none is, or not wholly. */
   #change: string | undefined
+  /** Moves on when all is forgotten: an answer from before then is not taken. */
+  #era = 0
 
   constructor(api: Api, onSignedOut: () => void) {
     this.#api = api
@@ -57,6 +59,7 @@ export class Library {
   }
 
   clear(): void {
+    this.#era += 1
     this.#all = []
     this.#hidden = new Set()
     this.isLoaded = false
@@ -81,8 +84,9 @@ export class Library {
 
   /** Takes over what is different; false where all must be listed. */
   async #update(since: string): Promise<boolean> {
+    const era = this.#era
     const { files, gone, change, reset } = await this.#api.changes(since)
-    if (reset) return false
+    if (reset || era !== this.#era) return false
     this.#change = change
     if (files.length === 0 && gone.length === 0) return true
     const out = new Set([...gone, ...files.map(({ name }) => name)])
@@ -92,11 +96,13 @@ export class Library {
   }
 
   async #load(): Promise<void> {
+    const era = this.#era
     const files: LibraryFile[] = []
     let cursor: string | undefined
     let change: string | undefined
     do {
       const listing = await this.#api.list(cursor)
+      if (era !== this.#era) return
       for (const file of listing.files) files.push(libraryFile(file))
       // Of the first page: what changes while the others come is told afterwards.
       change ??= listing.change

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { ago } from '../../../web/app/ago.ts'
+import type { NodeJson } from '../../../web/app/api.ts'
 import { duration } from '../../../web/app/duration.ts'
 import { type LibraryFile, pageFile, partOn, rotationOf } from '../../../web/app/files.ts'
 import {
@@ -16,6 +17,7 @@ import {
 import { piecesOf } from '../../../web/app/preview/highlight.ts'
 import { previewKind } from '../../../web/app/preview/kinds.ts'
 import { safeAddress } from '../../../web/app/preview/links.ts'
+import { roomBytes } from '../../../web/app/room.ts'
 import { freeName } from '../../../web/app/uploads/conflict.ts'
 import { md5Of } from '../../../web/app/uploads/md5.ts'
 import { Speed } from '../../../web/app/uploads/speed.ts'
@@ -139,6 +141,18 @@ describe("an upload's own figures", () => {
     assert.equal(freeName('a/lab-3.pcapng', new Set()), 'a/lab-3 (2).pcapng')
     assert.equal(freeName('x', new Set(['x (2)', 'x (3)'])), 'x (4)')
     assert.equal(freeName('a.b/.profile', new Set()), 'a.b/.profile (2)')
+  })
+
+  test('room is twice what the fullest node has beside its reserve, of those that tell', () => {
+    const node = (freeBytes?: number, reserveBytes?: number): NodeJson => ({
+      ...{ name: 'DFS1', address: '', health: 'up', since: '' },
+      ...(freeBytes === undefined ? {} : { freeBytes }),
+      ...(reserveBytes === undefined ? {} : { reserveBytes }),
+    })
+    assert.equal(roomBytes([]), undefined)
+    assert.equal(roomBytes([node(), node()]), undefined)
+    assert.equal(roomBytes([node(900), node(500, 100), node(), node(700)]), 800)
+    assert.equal(roomBytes([node(50, 100)]), 0)
   })
 
   test('speed is silent for two seconds, then follows slowly', () => {

@@ -2,8 +2,8 @@
 // sends them. When it may start is the queue's to say.
 import { DetailedError, Upload } from 'tus-js-client'
 import { formatSize } from '../../format.ts'
-import { roomBytes } from '../cluster.svelte.ts'
 import type { Incoming } from '../incoming.ts'
+import { roomBytes } from '../room.ts'
 import { forget, type KeptUpload, keep } from './kept.ts'
 import { md5Of } from './md5.ts'
 import type { Uploads } from './uploads.svelte.ts'

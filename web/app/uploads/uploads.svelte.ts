@@ -2,8 +2,8 @@
 // gateway are away, and goes on by itself. What one upload does is task.svelte.ts's.
 import { formatCount } from '../../format.ts'
 import type { App } from '../app.svelte.ts'
-import { roomBytes } from '../cluster.svelte.ts'
 import type { Incoming } from '../incoming.ts'
+import { roomBytes } from '../room.ts'
 import { type Answer, type Clash, freeName } from './conflict.ts'
 import { forgetAll, keptUploads } from './kept.ts'
 import { Speed } from './speed.ts'
@@ -22,6 +22,8 @@ export class Uploads {
   /** Bytes per second; undefined while too little is known. */
   speed = $state<number | undefined>()
   readonly app: App
+  /** Whose they are: they are nothing for who signs in next. */
+  #owner: string
   #canSend = $derived.by(() => this.app.cluster.isWhole && this.app.cluster.isReachable)
   /** Those that count: a failed upload's bytes leave the total. */
   #counted = $derived(this.tasks.filter(({ phase }) => phase !== 'failed' && phase !== 'stopped'))
@@ -43,7 +45,8 @@ export class Uploads {
 
   constructor(app: App) {
     this.app = app
-    for (const kept of keptUploads(app.user ?? '')) this.tasks.push(Task.fromKept(this, kept))
+    this.#owner = app.user ?? ''
+    this.#recall()
     $effect.root(() => {
       $effect(() => {
         if (this.#canSend) this.wake()
@@ -52,7 +55,9 @@ export class Uploads {
       $effect(() => {
         if (!this.isActive) return
         const timer = setInterval(() => this.#sample(), SAMPLE_MS)
-        const warn = (event: BeforeUnloadEvent) => event.preventDefault()
+        const warn = (event: BeforeUnloadEvent) => {
+          if (!app.isSaving) event.preventDefault()
+        }
         addEventListener('beforeunload', warn)
         return () => {
           clearInterval(timer)
@@ -62,6 +67,19 @@ export class Uploads {
         }
       })
     })
+  }
+
+  /** Somebody signed in: the same person goes on, another one finds their own. */
+  belongTo(user: string): void {
+    if (user === this.#owner) return
+    this.#owner = user
+    this.answer('skip', true)
+    this.tasks = []
+    this.#recall()
+  }
+
+  #recall(): void {
+    for (const kept of keptUploads(this.#owner)) this.tasks.push(Task.fromKept(this, kept))
   }
 
   /** Asks about names that are there already, then queues what is left. */
@@ -119,6 +137,11 @@ export class Uploads {
     return new Promise((resolve) => {
       this.#clashes = [...this.#clashes, { ...one, existing, resolve }]
     })
+  }
+
+  /** What "Keep both" would call it. */
+  nameBeside({ name }: Clash): string {
+    return freeName(name, this.#takenNames())
   }
 
   /** What shall be done about the name that is asked, or about all that are to be asked. */
