@@ -13,6 +13,7 @@ import {
 } from './support/sources.ts'
 
 const MAX_LINES = 400
+const MAX_COMPONENT_LINES = 200
 const MAX_COLUMNS = 100
 const MAX_PROSE_COLUMNS = 120
 const PROTOCOL_PAGE = 'storage-node/protocol/README.md'
@@ -104,6 +105,14 @@ test(`no file is longer than ${MAX_LINES} lines`, () => {
     [...code, ...styles]
       .filter(({ lines }) => lines.length > MAX_LINES + 1)
       .map(({ path, lines }) => `${path}:${MAX_LINES + 1} of ${lines.length - 1} lines`),
+  )
+})
+
+test(`no component is longer than ${MAX_COMPONENT_LINES} lines`, () => {
+  none(
+    components
+      .filter(({ lines }) => lines.length > MAX_COMPONENT_LINES + 1)
+      .map(({ path, lines }) => `${path}:${MAX_COMPONENT_LINES + 1} of ${lines.length - 1} lines`),
   )
 })
 
