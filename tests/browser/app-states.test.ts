@@ -47,6 +47,7 @@ describe('each state of the app', { skip }, () => {
     folder = await mkdtemp(join(tmpdir(), 'fourfold-states-'))
     await writeFile(join(folder, 'photos-2019.tar'), seededBytes('photos', 8 * MIB))
     await writeFile(join(folder, 'dfs.conf'), 'mine')
+    await writeFile(join(folder, 'small.txt'), 'small')
     await writeFile(join(folder, 'archive.tar'), '')
     await truncate(join(folder, 'archive.tar'), 2 ** 43)
     axe = await readFile(AXE, 'utf8')
@@ -56,6 +57,7 @@ describe('each state of the app', { skip }, () => {
       const modifiedMs = Date.now() - index * 7 * HOUR_MS
       await site.put(name, seededBytes(name, sizeBytes), { modifiedMs })
     }
+    await site.put('torn.png', Buffer.from('no picture'), { type: 'image/png' })
     await site.put('notes.md', Buffer.from('# Notes\n\n- *one*\n\n```js\nlet a = 1\n```\n'))
     visitor = await visitApp(browser, site, { bypassesPolicy: true, width: 1389 })
     visitor.page.on('dialog', (dialog) => dialog.accept())
@@ -88,6 +90,15 @@ describe('each state of the app', { skip }, () => {
     if (noise !== undefined) {
       for (const complaint of visitor.complaints) assert.match(complaint, noise)
       visitor.complaints.length = 0
+    }
+    return faults
+  }
+
+  async function inBothColours(name: string): Promise<string[]> {
+    const faults: string[] = []
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await visitor.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      faults.push(...(await look(`${name}-${colorScheme}`)))
     }
     return faults
   }
@@ -139,28 +150,27 @@ describe('each state of the app', { skip }, () => {
     await stopGateway(site)
     await page.getByText("Can't reach the gateway.").waitFor()
     await page.getByText(/Trying again in \d+ s\./).waitFor()
-    assert.deepEqual(await look('gateway-lost'), [])
+    const faults = await inBothColours('gateway-lost')
     await startGatewayAgain(site)
     await page.getByRole('button', { name: 'Try now' }).click()
     await page.getByText("Can't reach the gateway.").waitFor({ state: 'detached' })
+    assert.deepEqual(faults, [])
     for (const complaint of visitor.complaints) assert.match(complaint, /ERR_|503/)
     visitor.complaints.length = 0
   })
 
   test('signing in can be used by everyone, also after a wrong password', async () => {
     const { page } = visitor
-    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
     await visitor.context.clearCookies()
     await visitor.open('/')
     await page.locator('html.app').waitFor()
     await page.getByLabel('Password').waitFor()
-    const faults = await look('sign-in-light')
+    const faults = await inBothColours('sign-in')
     await page.getByLabel('Name').fill('alice')
     await page.getByLabel('Password').fill('wrong')
     await page.keyboard.press('Enter')
     await page.getByText("That name and password don't match.").waitFor()
-    await page.emulateMedia({ colorScheme: 'dark' })
-    faults.push(...(await look('sign-in-failed-dark')))
+    faults.push(...(await inBothColours('sign-in-failed')))
     assert.deepEqual(faults, [])
     for (const complaint of visitor.complaints) assert.match(complaint, /401/)
     visitor.complaints.length = 0

@@ -63,7 +63,12 @@ const up: AppState[] = [
     says: ['Each arc is a part, kept'],
   },
   { name: 'selected', go: press('Home', 'Space', 'ArrowDown', 'Space'), says: ['2 selected'] },
-  { name: 'search', path: '/?q=lec', says: ['2 of 11 files'] },
+  {
+    name: 'narrow',
+    go: ({ visitor: { page } }) => page.setViewportSize({ width: 780, height: 868 }),
+    says: ['thesis-draft-07.pdf'],
+  },
+  { name: 'search', path: '/?q=lec', says: ['2 of 12 files'] },
   { name: 'search-none', path: '/?q=nowhere', says: ['No file here has that in its name.'] },
   { name: 'folder', path: '/?folder=lectures%2F2026%2F', says: ['week 1'] },
   {
@@ -84,6 +89,11 @@ const up: AppState[] = [
   { name: 'shortcuts', go: press('?'), says: ['Paste files or text'] },
   { name: 'details', go: fromMenu('dfs.conf', 'Details'), says: ['how far the parts are turned'] },
   { name: 'preview-markdown', go: fromMenu('notes.md', 'Open'), says: ['one'] },
+  {
+    name: 'preview-broken',
+    go: fromMenu('torn.png', 'Open'),
+    says: ['This browser cannot show it. Downloading works all the same.'],
+  },
   { name: 'preview-none', go: fromMenu('empty', 'Open'), says: ['has no preview'] },
   { name: 'rename', go: fromMenu('dfs.conf', 'Rename'), says: ['A slash makes folders'] },
   { name: 'move', go: press('Home', 'Space', 'ArrowDown', 'Space', 'F2'), says: ['To folder'] },
@@ -112,6 +122,11 @@ const up: AppState[] = [
     name: 'conflict',
     go: ({ visitor: { page }, folder }) => choose(page, join(folder, 'dfs.conf')),
     says: ['dfs.conf is already here.', 'Keep both'],
+  },
+  {
+    name: 'uploaded',
+    go: ({ visitor: { page }, folder }) => choose(page, join(folder, 'small.txt')),
+    says: ['1 file uploaded', '5 B, on all four nodes'],
   },
   { name: 'uploading', go: upload, says: ['Uploading 1 of 1'] },
   {
