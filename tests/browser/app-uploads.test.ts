@@ -150,6 +150,19 @@ describe('uploads in the app', { skip }, () => {
     await expectStored('clash/a.txt', seededBytes('a.txt', 50))
   })
 
+  test('leave no veil behind when a drag ends where nobody sees it', async () => {
+    await using visitor = await visitApp(browser, site)
+    const { page } = visitor
+    await page.evaluate(`(() => {
+      const data = new DataTransfer()
+      data.items.add(new File(['x'], 'x'))
+      document.body.dispatchEvent(new DragEvent('dragenter', { dataTransfer: data, bubbles: true }))
+    })()`)
+    await page.locator('.veil').waitFor()
+    await page.mouse.move(300, 300)
+    await page.locator('.veil').waitFor({ state: 'detached' })
+  })
+
   test('ask before the list is there, too', async () => {
     await site.put('early/a.txt', Buffer.from('first'))
     await using visitor = await visitApp(browser, site, { path: '/?folder=early%2F' })
