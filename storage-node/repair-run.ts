@@ -174,12 +174,23 @@ export function createRepairRun(options: RepairRunOptions) {
     failedParts = 0
     await mendDamaged(Damage.waiting)
     if (withLost) await mendDamaged(Damage.lost)
-    for (let after = 0; !signal.aborted; ) {
-      const page = peerEntries.lacking(after, PAGE)
-      if (page.length === 0) break
-      after = page.at(-1)!.id
+    for (const page of lackingPages()) {
+      if (signal.aborted) break
       await fillPage(page, withLost)
     }
+  }
+
+  function* lackingPages(): Generator<Lack[]> {
+    for (let after = 0; ; ) {
+      const page = peerEntries.lacking(after, PAGE)
+      if (page.length === 0) return
+      after = page.at(-1)!.id
+      yield page
+    }
+  }
+
+  function* lackingEntries(): Generator<Lack> {
+    for (const page of lackingPages()) yield* page
   }
 
   function tellFailed(): void {
@@ -196,6 +207,7 @@ export function createRepairRun(options: RepairRunOptions) {
       const withLost = lostParts > 0 && performance.now() - lostTriedMs > RETRY_LOST_MS
       if (leftParts() === 0 && !withLost) {
         failedParts = 0
+        await repair.forgetOthers(lackingEntries())
         return IDLE_MS
       }
       if (withLost) lostTriedMs = performance.now()
@@ -215,6 +227,7 @@ export function createRepairRun(options: RepairRunOptions) {
       }
       retryMs = FIRST_RETRY_MS
       await progress.end(ledger.lostParts())
+      await repair.forgetOthers(lackingEntries())
       return IDLE_MS
     },
 

@@ -2,6 +2,7 @@
 // small ones straight into the catalog, long ones piece by piece into a file that is synced,
 // compared with the twin's figures and then put into its place. A part is claimed only after that.
 // Where single pieces of a part are damaged, only these are fetched.
+import { readdir } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import type { Catalog } from './catalog.ts'
 import type { DiskSpace } from './disk-space.ts'
@@ -161,6 +162,19 @@ export function createRepair(options: RepairOptions) {
 
     /** Removes what had come of a part that is no longer wanted. */
     forget: (lack: Lack, part: number) => removeFile(partialOf(keyOf(lack), part)),
+
+    /**
+     * Removes what had come of all parts but these: of versions that were replaced or deleted while
+     * their parts were on the way and this node, or the twin, was down. Nothing may be on its way.
+     */
+    async forgetOthers(wanted: Iterable<Lack>): Promise<void> {
+      const stale = new Set((await readdir(partialPath)).map((name) => `${partialPath}/${name}`))
+      if (stale.size === 0) return
+      for (const lack of wanted) {
+        for (const part of lack.missing) stale.delete(partialOf(keyOf(lack), part))
+      }
+      for (const path of stale) await removeFile(path)
+    },
   }
 }
 

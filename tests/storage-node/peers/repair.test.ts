@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { versionAfter } from '@fourfold/storage-node/protocol'
 import {
   isWholeOn,
   newRingFile,
@@ -157,4 +158,25 @@ test('a long part that came halfway is not fetched anew when the node, or its tw
   // Fetched anew, it would have been all of it, and more.
   assert.ok(repair.copiedBytes < storedBytes, `${repair.copiedBytes} of ${storedBytes}`)
   assert.deepEqual(readdirSync(`${folder}/repair`), [])
+})
+
+test('what came of a part whose file was deleted meanwhile is not kept', async () => {
+  await using slow = await startRing('repair.bytes_per_second = 4000000')
+  const [file, kept] = [newRingFile({ x: 1, rows: 100, pieceBytes: 100_000 }), newRingFile()]
+  await putFiles(slow, [file, kept])
+  const { folder } = slow.cluster.nodes[2]!
+  const partials = () => readdirSync(`${folder}/repair`)
+  await slow.wipe(3)
+  await slow.start(3)
+  await until('a part is on its way', async () => partials().length > 0)
+  await slow.kill(3)
+  const version = versionAfter(file.version)
+  await slow.each([1, 2, 4], (client) =>
+    client.request('delete', { file: file.file, version }, { as: slow.alice }),
+  )
+  assert.equal(partials().length, 1)
+  await slow.start(3)
+  await until('DFS3 knows', async () => (await slow.entryOf(3, file.file))?.state === 'deleted')
+  await until('nothing is kept of it', async () => partials().length === 0)
+  assert.ok(await isWholeOn(slow, 3, kept))
 })
