@@ -71,6 +71,7 @@ export function createRepairProgress(options: { catalog: Catalog; ledger: Ledger
 
     /** Counts a part in the write that claims it. */
     applyDone(sizeBytes: number): void {
+      partialBytes = 0
       ledger.applyAdd({ repair_done_parts: 1, repair_done_bytes: sizeBytes })
     },
 
@@ -104,7 +105,8 @@ export function createRepairProgress(options: { catalog: Catalog; ledger: Ledger
       const left = leftMs(missingParts)
       return {
         doneParts: ledger.get('repair_done_parts'),
-        doneBytes: ledger.get('repair_done_bytes'),
+        // With what is here of the part that is on its way: long ones take hours.
+        doneBytes: ledger.get('repair_done_bytes') + partialBytes,
         leftBytes: missingParts === 0 ? 0 : leftBytes(),
         ...(left === undefined ? {} : { leftMs: left }),
         ...(startedMs === 0 ? {} : { startedMs }),

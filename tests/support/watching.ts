@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
-import type { ResponseOf } from '@fourfold/storage-node/protocol'
+import type { RequestOf, ResponseOf } from '@fourfold/storage-node/protocol'
 import { request } from 'undici'
 import { NodeConnection } from '../../gateway/dfs/connection.ts'
 import type { TestCluster } from './cluster.ts'
@@ -60,16 +60,25 @@ export async function nodeStatus(
   cluster: TestCluster,
   number: number,
 ): Promise<ResponseOf<'status'>> {
+  return (await askNode(cluster, number, 'status')).header
+}
+
+/** Has node `number` (1..4) read again all that it holds, now. */
+export async function scrubNode(cluster: TestCluster, number: number): Promise<void> {
+  await askNode(cluster, number, 'scrub')
+}
+
+async function askNode<O extends 'status' | 'scrub'>(cluster: TestCluster, number: number, op: O) {
   const { port } = cluster.nodes[number - 1]!
   const address = { index: number - 1, host: '127.0.0.1', port }
   await using connection = await NodeConnection.open(address, TIMEOUT_MS)
-  const { header } = await connection.request({
-    op: 'status',
-    fields: {},
+  // Before the connection is given back.
+  return await connection.request({
+    op,
+    fields: {} as RequestOf<O>,
     as: { by: 'cluster', key: cluster.clusterKey },
     timeoutMs: TIMEOUT_MS,
   })
-  return header
 }
 
 /** Memory that a process has in use now, bytes. */
