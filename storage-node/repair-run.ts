@@ -22,6 +22,9 @@ const IDLE_MS = 60_000
 /** What both nodes have lost is asked for again after so long: an old disk may be back. */
 const RETRY_LOST_MS = 600_000
 
+/** A disk that fails here and there takes most parts; one that fails so often in a pass, none. */
+const MOST_OWN_FAULTS = 16
+
 /** Errors after which no other part of that twin needs to be tried now. */
 const AWAY = new Set(['NODE_GONE', 'NODE_TIMEOUT', 'NODE_FOREIGN', 'AUTH_FAILED'])
 
@@ -41,6 +44,9 @@ export function createRepairRun(options: RepairRunOptions) {
   const { catalog, ledger, entries, peerEntries, parts, repair, progress, signal, log } = options
   /** Twins that did not answer in the present pass. */
   const away = new Set<number>()
+  /** The disk here takes no parts now: of the present pass, the rest is not asked for. */
+  let isBlocked = false
+  let ownFaults = 0
   let failedParts = 0
   let toldFailed = 0
   let retryMs = FIRST_RETRY_MS
@@ -50,7 +56,7 @@ export function createRepairRun(options: RepairRunOptions) {
   /** Runs `bring`; a failure is counted and not thrown. Answers whether the part is whole. */
   async function tryOne(lack: Lack, part: number, bring: () => Promise<number>): Promise<boolean> {
     const twin = repair.twinOf(lack, part)
-    if (away.has(twin)) {
+    if (isBlocked || away.has(twin)) {
       failedParts++
       return false
     }
@@ -60,8 +66,6 @@ export function createRepairRun(options: RepairRunOptions) {
     } catch (thrown) {
       const error = toDfsError(thrown)
       if (signal.aborted) throw error
-      // No other part would fit either.
-      if (error.code === 'NO_SPACE' || error.code === 'DISK_FAILED') throw error
       await onFailure(lack, part, error)
       return false
     }
@@ -70,9 +74,15 @@ export function createRepairRun(options: RepairRunOptions) {
   async function onFailure(lack: Lack, part: number, error: DfsError): Promise<void> {
     progress.onPartial(0)
     log.debug('A part could not be fetched.', { reason: error.message })
-    if (AWAY.has(error.code)) away.add(repair.twinOf(lack, part))
-    // The twin knows the version and has no right copy: then there is none.
-    const isLost = error.code === 'PART_MISSING' || error.code === 'DAMAGED'
+    const { code } = error
+    const isTwins = error.node !== undefined
+    if (AWAY.has(code)) away.add(repair.twinOf(lack, part))
+    if (code === 'DISK_FAILED' && !isTwins) ownFaults++
+    isBlocked ||= code === 'NO_SPACE' || ownFaults >= MOST_OWN_FAULTS
+    // The twin knows the version and has no right copy, or cannot read it: then there is none. The
+    // others must not wait for that.
+    const isUnreadable = code === 'DISK_FAILED' && isTwins
+    const isLost = code === 'PART_MISSING' || code === 'DAMAGED' || isUnreadable
     if (isLost) await catalog.write(() => applyLost(lack, part))
     else failedParts++
     if (peerEntries.lackOf(lack, part) === undefined) await repair.forget(lack, part)
@@ -171,6 +181,8 @@ export function createRepairRun(options: RepairRunOptions) {
 
   async function pass(withLost: boolean): Promise<void> {
     away.clear()
+    isBlocked = false
+    ownFaults = 0
     failedParts = 0
     await mendDamaged(Damage.waiting)
     if (withLost) await mendDamaged(Damage.lost)
@@ -195,7 +207,8 @@ export function createRepairRun(options: RepairRunOptions) {
 
   function tellFailed(): void {
     if (failedParts > 0 && failedParts !== toldFailed) {
-      log.warn('Parts could not be had from their twins; they are tried again.', { failedParts })
+      const why = isBlocked ? 'have no place on this disk' : 'could not be had from their twins'
+      log.warn(`Parts ${why}; they are tried again.`, { failedParts })
     }
     toldFailed = failedParts
   }
