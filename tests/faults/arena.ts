@@ -9,7 +9,7 @@ import { startCluster, type TestCluster } from '../support/cluster.ts'
 import type { RunningProcess } from '../support/process.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
 import { moveToSmallDisk, type SmallDisk } from '../support/small-disk.ts'
-import { nodeStatus, whenGatewaySees } from '../support/watching.ts'
+import { nodeStatus, scrubNode, whenGatewaySees } from '../support/watching.ts'
 
 /** Short, so that a fault costs a walk seconds and not minutes; times `patience`. */
 const gatewayConf = (patience: number) => [
@@ -53,6 +53,8 @@ export interface Arena extends AsyncDisposable {
   whenRepaired(): Promise<void>
   /** Waits until nothing is undecided and all nodes count the same files. */
   whenSettled(): Promise<void>
+  /** Has a node read all that it holds; waits until no damage is left. */
+  whenMended(node: number): Promise<void>
   /** Files of unfinished uploads, by node. */
   staged(): string[]
   /** The last lines of every process. */
@@ -127,6 +129,7 @@ function createArena(parts: {
       untilAll(cluster, 'settled', ({ undecided, files }, [first]) => {
         return undecided === 0 && files === first!.files
       }),
+    whenMended: (node) => untilMended(cluster, node),
     staged: () =>
       cluster.nodes.flatMap(({ number, folder }) =>
         readdirSync(join(folder, 'staging')).map((name) => `DFS${number}: ${name}`),
@@ -155,6 +158,22 @@ async function untilAll(
     if (states.every((state) => isReached(state, states))) return
     if (performance.now() > deadlineMs) throw new Error(`not ${what}: ${JSON.stringify(states)}`)
     await wait(50)
+  }
+}
+
+/** @throws Error where something is lost, or a pass that found nothing does not come */
+async function untilMended(cluster: TestCluster, node: number): Promise<void> {
+  const deadlineMs = performance.now() + REPAIR_LIMIT_MS
+  await scrubNode(cluster, node)
+  for (;;) {
+    await wait(50)
+    const { scrub, repair } = await nodeStatus(cluster, node)
+    const isOver = !scrub.isRunning && scrub.mended >= scrub.damaged && repair.missingParts === 0
+    if (isOver && scrub.damaged === 0 && repair.lostParts === 0) return
+    const state = JSON.stringify({ scrub, repair })
+    if (performance.now() > deadlineMs) throw new Error(`DFS${node} is not mended: ${state}`)
+    // What was found was mended: a second pass shows that it holds.
+    if (isOver && scrub.damaged > 0) await scrubNode(cluster, node)
   }
 }
 

@@ -1,4 +1,4 @@
-// What four stopped nodes have on their disks, compared: the same files in the same versions,
+// What four stopped nodes have on their disks, compared: the same entries of the same versions,
 // nothing undecided, every part where it belongs, both copies the same to the byte, and nothing
 // that nobody names. Reads folders as storage-node/README.md tells them; runs no code of a node.
 import { createHash } from 'node:crypto'
@@ -19,9 +19,11 @@ interface EntryRow {
   version: Uint8Array
   state: number
   x: number
+  first: number
   rows: number
   parts: number
   key: Uint8Array | null
+  sealed: Uint8Array
 }
 
 interface PartRow {
@@ -32,23 +34,23 @@ interface PartRow {
 
 /** One committed file as a node has it: its entry, and a hash of each part that is whole. */
 interface Held {
+  /** What must be the same on all nodes. */
+  entry: string
   expectedParts: readonly number[]
   parts: Map<number, string>
 }
 
-/**
- * Answers what is wrong, a sentence each. `rotten`: nodes (1..4) of which bytes may have changed.
- */
-export function audit(folders: readonly string[], rotten: ReadonlySet<number>): string[] {
+/** Answers what is wrong, a sentence each. */
+export function audit(folders: readonly string[]): string[] {
   const faults: string[] = []
   const nodes = folders.map((folder, index) => {
-    return readNode(folder, index + 1, (fault) => {
-      if (!fault.isRot || !rotten.has(index + 1)) faults.push(`DFS${index + 1}: ${fault.what}`)
-    })
+    return readNode(folder, index + 1, (fault) => void faults.push(`DFS${index + 1}: ${fault}`))
   })
   const names = new Set(nodes.flatMap((files) => [...files.keys()]))
   for (const name of names) {
     const copies = new Map<number, string>()
+    const entries = new Set(nodes.flatMap((files) => files.get(name)?.entry ?? []))
+    if (entries.size > 1) faults.push(`the nodes' entries of ${name} differ`)
     for (const [index, files] of nodes.entries()) {
       const held = files.get(name)
       if (held === undefined) {
@@ -67,7 +69,7 @@ export function audit(folders: readonly string[], rotten: ReadonlySet<number>): 
   return faults
 }
 
-type Say = (fault: { what: string; isRot?: boolean }) => void
+type Say = (fault: string) => void
 
 function readNode(folder: string, number: number, say: Say): Map<string, Held> {
   const files = new Map<string, Held>()
@@ -78,25 +80,24 @@ function readNode(folder: string, number: number, say: Say): Map<string, Held> {
     for (const row of database.prepare('SELECT * FROM entries').iterate()) {
       const entry = row as unknown as EntryRow
       const name = `${entry.user} ${hex(entry.file)} ${hex(entry.version)}`
-      if (entry.state === 0) say({ what: `${name} is undecided` })
+      if (entry.state === 0) say(`${name} is undecided`)
       if (entry.state !== COMMITTED) continue
       const expectedParts = partsOfNode(number - 1, entry.x)
-      const held: Held = { expectedParts, parts: new Map() }
+      const held: Held = { entry: entryText(entry), expectedParts, parts: new Map() }
       files.set(name, held)
       for (const part of expectedParts) {
         const what = `part ${part} of ${name}`
         const stored = parts.get(entry.id * 4 + part - 1) as unknown as PartRow | undefined
         if (stored === undefined || (entry.parts & (1 << (part - 1))) === 0) {
-          say({ what: `${what} is not held` })
+          say(`${what} is not held`)
           continue
         }
         const path = join(folder, 'parts', hex(entry.key ?? Buffer.of(0)).slice(0, 2))
         const file = join(path, `${hex(entry.key ?? Buffer.of(0))}.part${part}`)
         if (stored.data === null) named.add(file)
         const bytes = stored.data ?? read(file)
-        if (bytes === undefined) say({ what: `the file of ${what} is gone` })
-        else if (!isSound(bytes, stored, entry.rows))
-          say({ what: `${what} is damaged`, isRot: true })
+        if (bytes === undefined) say(`the file of ${what} is gone`)
+        else if (!isSound(bytes, stored, entry.rows)) say(`${what} is damaged`)
         else held.parts.set(part, createHash('sha256').update(bytes).digest('hex'))
       }
     }
@@ -104,10 +105,15 @@ function readNode(folder: string, number: number, say: Say): Map<string, Held> {
     database.close()
   }
   for (const file of partFiles(folder)) {
-    if (!named.has(file)) say({ what: `nobody names ${file}` })
+    if (!named.has(file)) say(`nobody names ${file}`)
   }
-  for (const name of readdirSync(join(folder, 'staging'))) say({ what: `${name} is still staged` })
+  for (const name of readdirSync(join(folder, 'staging'))) say(`${name} is still staged`)
+  for (const name of readdirSync(join(folder, 'repair'))) say(`${name} is still being repaired`)
   return files
+}
+
+function entryText({ x, first, rows, sealed }: EntryRow): string {
+  return `${x} ${first} ${rows} ${hex(sealed)}`
 }
 
 /** Whether the bytes are whole pieces, each followed by its CRC-32. */

@@ -63,7 +63,11 @@ export async function begin(arena: Arena, trouble: Trouble): Promise<() => Promi
     }
     case 'rot':
       for (const { folder } of nodesOf(trouble.nodes)) flipBit(folder, trouble.at)
-      return async () => {}
+      // Where two neighbours may lose bytes, damage must not outlast its round.
+      return async () => {
+        await arena.whenSettled()
+        for (const node of trouble.nodes) await arena.whenMended(node)
+      }
     case 'full':
       await arena.fillDisk(trouble.leftBytes)
       return () => arena.fillDisk(undefined)

@@ -79,7 +79,6 @@ interface Period {
 function createCourse(arena: Arena, { counts, patience }: { counts: Counts; patience: number }) {
   const { gateways, cluster } = arena
   const periods: Period[] = []
-  const rotten = new Set<number>()
   const tolerated = new Set<string>()
   const visit: Visit = {
     gateways,
@@ -96,7 +95,7 @@ function createCourse(arena: Arena, { counts, patience }: { counts: Counts; pati
       .map(({ trouble }) => trouble)
       .filter((trouble) => trouble.kind !== 'weather' || trouble.gateway === gateway)
     const touched = present.flatMap((trouble) => ('nodes' in trouble ? trouble.nodes : []))
-    const impaired = new Set([...touched, ...rotten])
+    const impaired = new Set(touched)
     return {
       isTroubled: present.some(({ kind }) => kind !== 'rot' && kind !== 'gateway'),
       isInsufficient: [...impaired].some((node) => impaired.has((node % 4) + 1)),
@@ -109,7 +108,6 @@ function createCourse(arena: Arena, { counts, patience }: { counts: Counts; pati
     const beginTrouble = async () => {
       await wait(delayMs)
       if (trouble === undefined) return async () => {}
-      if (trouble.kind === 'rot') for (const node of trouble.nodes) rotten.add(node)
       const period = { trouble, startMs: performance.now(), endMs: Number.POSITIVE_INFINITY }
       periods.push(period)
       const mend = await begin(arena, trouble)
@@ -208,10 +206,7 @@ function createCourse(arena: Arena, { counts, patience }: { counts: Counts; pati
     await arena.whenSettled()
     await arena.whenRepaired()
     await Promise.all(cluster.nodes.map((node) => node.kill('SIGTERM')))
-    const faults = audit(
-      cluster.nodes.map(({ folder }) => folder),
-      rotten,
-    )
+    const faults = audit(cluster.nodes.map(({ folder }) => folder))
     if (faults.length > 0) throw new Error(`on the disks: ${faults.join('; ')}`)
   }
 
