@@ -9,9 +9,12 @@ export interface Loop {
   stop(): Promise<void>
 }
 
+/** Who fails again and again, on a disk without room say, neither works nor complains more often. */
+const MAX_RETRY_MS = 60_000
+
 /**
  * Runs `step` now and again, each time after as many milliseconds as the run before answered (or
- * `retryMs` where it failed), never twice at once.
+ * `retryMs` where it failed, doubled with each failure in a row), never twice at once.
  */
 export function startLoop(options: {
   step: () => Promise<number>
@@ -23,13 +26,24 @@ export function startLoop(options: {
   let running: Promise<void> | undefined
   let isWoken = false
   let isStopped = false
+  let nextRetryMs = retryMs
+
+  async function attempt(): Promise<number> {
+    try {
+      const delayMs = await step()
+      nextRetryMs = retryMs
+      return delayMs
+    } catch (error) {
+      onError(toDfsError(error))
+      const delayMs = nextRetryMs
+      nextRetryMs = Math.min(nextRetryMs * 2, Math.max(retryMs, MAX_RETRY_MS))
+      return delayMs
+    }
+  }
 
   async function run(): Promise<void> {
     isWoken = false
-    const delayMs = await step().catch((error: unknown) => {
-      onError(toDfsError(error))
-      return retryMs
-    })
+    const delayMs = await attempt()
     running = undefined
     if (!isStopped) begin(isWoken ? 0 : delayMs)
   }
