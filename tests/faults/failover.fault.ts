@@ -39,7 +39,7 @@ interface Fault {
 
 /** What befalls DFS3, and how it gets over it. */
 const faults: Record<string, Fault> = {
-  killed: { begin: () => node().kill(), end: () => node().start() },
+  killed: { begin: () => node().kill(), end: restart },
   stopped: { begin: () => node().kill('SIGSTOP'), end: () => node().kill('SIGCONT') },
   'cut off': { begin: () => relay().become({ kind: 'cut' }), end: fair },
   crawling: { begin: () => relay().become({ kind: 'slow', bytesPerSecond: 2000 }), end: fair },
@@ -51,6 +51,12 @@ const faults: Record<string, Fault> = {
 
 const node = () => arena.cluster.nodes[2]!
 const relay = () => arena.gateways[0]!.relays[2]!
+
+/** Also where it was not killed, because the transfer did not come that far. */
+async function restart(): Promise<void> {
+  await node().kill()
+  await node().start()
+}
 
 function mended(fault: Fault): () => Promise<void> {
   return async () => {
