@@ -16,6 +16,11 @@ export async function fourFreePorts(): Promise<number[]> {
   return [...ports]
 }
 
+/** A port of this machine that is free now. */
+export async function freePort(): Promise<number> {
+  return (await fourFreePorts())[0]!
+}
+
 function isFree(port: number): Promise<boolean> {
   const probe = createServer()
   return new Promise((resolve) => {
