@@ -9,7 +9,7 @@ export interface Loop {
   stop(): Promise<void>
 }
 
-/** Who fails again and again, on a disk without room say, neither works nor complains more often. */
+/** What fails again and again, with no room on the disk say, is not tried more often. */
 const MAX_RETRY_MS = 60_000
 
 /**
