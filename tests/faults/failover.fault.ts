@@ -30,7 +30,7 @@ before(async () => {
   undisturbedMs = (await download()).tookMs
 })
 
-after(() => arena[Symbol.asyncDispose]())
+after(() => arena?.[Symbol.asyncDispose]())
 
 interface Fault {
   begin(): Promise<void> | void

@@ -20,7 +20,7 @@ before(async () => {
   arena = await startArena({ graceMs: GRACE_MS })
 })
 
-after(() => arena[Symbol.asyncDispose]())
+after(() => arena?.[Symbol.asyncDispose]())
 
 const messages = [
   ['small', 'create', 'store'],
