@@ -40,6 +40,8 @@ export async function storeForm(
   const signal = abortOnClose(reply.raw)
   const stored: FileInfo[] = []
   let folder = folderPrefix(options.folder)
+  /** A folder was named, and no file came after it. */
+  let isFolderIdle = false
   askForBody(request, reply)
   const parts = request.parts()
   try {
@@ -47,9 +49,12 @@ export async function storeForm(
       const { value: part, done } = await within(nextPart(parts, request), patience.stallTimeoutMs)
       if (done === true) break
       if (part.type === 'field') {
-        if (part.fieldname === 'folder') folder = folderPrefix(String(part.value))
+        if (part.fieldname !== 'folder') continue
+        folder = folderPrefix(String(part.value))
+        isFolderIdle = true
         continue
       }
+      isFolderIdle = false
       const upload = await uploadOf(part, { request, folder, patience })
       if (upload !== undefined) {
         const { file } = await withSource(upload.source, (source) =>
@@ -61,12 +66,21 @@ export async function storeForm(
       delete part.fields[part.fieldname]
     }
     if (stored.length === 0) throw new DfsError('FORM_INVALID', 'The form has no file.')
+    if (isFolderIdle) throw lateFolder()
     return stored
   } catch (thrown) {
     const error = toDfsError(thrown)
     const detail = { ...error.detail, files: stored.map(fileJson) }
     throw new DfsError(error.code, error.message, { detail, cause: error.cause ?? error })
   }
+}
+
+/** Files are stored as they come: what is said of them later comes too late. */
+function lateFolder(): DfsError {
+  const message =
+    'The field folder came after the files, which are stored where they were to go without it. ' +
+    'Put it before them, or the folder into the address: /files?folder=NAME.'
+  return new DfsError('FORM_INVALID', message)
 }
 
 interface FormUpload {

@@ -296,6 +296,18 @@ test('a form brings any number of files, with fields around them', async () => {
   assert.equal((await get('form/1.txt')).text, 'one')
 })
 
+test('a form that names the folder after its files is told so, and what became of them', async () => {
+  const file = { field: 'file', filename: 'early', content: 'x' }
+  const answer = await form([file, { field: 'folder', content: 'late/' }])
+  assert.equal(answer.status, 400)
+  assert.equal(answer.json.code, 'FORM_INVALID')
+  assert.match(answer.json.detail, /folder came after the files/)
+  assert.deepEqual(
+    answer.json.files.map(({ name }: { name: string }) => name),
+    ['early'],
+  )
+})
+
 test('a form puts its files into the folder that its address or a field before them names', async () => {
   const file = { field: 'file', filename: 'f', content: 'x' }
   const byQuery = await form([file], '?folder=q')
