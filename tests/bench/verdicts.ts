@@ -100,6 +100,14 @@ const targets: readonly Target[] = [
     judge: (figure) => atMost(figure('many', 'nodePeakMib'), 128, 'MiB'),
   },
   {
+    what: 'memory for 4 GiB ÷ for 64 MiB, gateway',
+    judge: (figure) => atMost(figure('growth', 'gatewayGrowth'), 1.5, 'times'),
+  },
+  {
+    what: 'memory for 4 GiB ÷ for 64 MiB, node',
+    judge: (figure) => atMost(figure('growth', 'nodeGrowth'), 1.5, 'times'),
+  },
+  {
     what: '1,000 slow transfers, gateway memory',
     judge: (figure) => atMost(figure('slow', 'gatewayPeakMib'), 1024, 'MiB'),
   },

@@ -124,6 +124,20 @@ export const works: readonly Work[] = [
     },
   },
   {
+    name: 'growth',
+    what: 'memory for 4 GiB up and down, and for 64 MiB',
+    isOnce: true,
+    async run({ diskFolder, sizeMib }) {
+      const small = await peaksOf(diskFolder, 64)
+      const large = await peaksOf(diskFolder, sizeMib * 4)
+      return {
+        ...large,
+        gatewayGrowth: large.gatewayPeakMib / small.gatewayPeakMib,
+        nodeGrowth: large.nodePeakMib / small.nodePeakMib,
+      }
+    },
+  },
+  {
     name: 'slow',
     what: '1,000 slow transfers at once',
     isOnce: true,
@@ -176,6 +190,17 @@ async function upload(stage: Stage, sizeMib: number): Promise<Figures> {
   })
   if (!head.includes(contentMd5(bytes))) throw new Error('the MD5 in the answer is another one')
   return figures
+}
+
+/** Peak memory of processes that do nothing but take one file and give it back. */
+async function peaksOf(parent: string, sizeMib: number) {
+  await using stage = await openStage({ parent, warm: false })
+  const { spent } = await measured(stage, async () => {
+    good(await put(stage.target, '/files/growth', sizeMib * MIB))
+    return good(await get(stage.target, '/files/growth'))
+  })
+  const { gatewayPeakMib, nodePeakMib } = spent
+  return { gatewayPeakMib, nodePeakMib }
 }
 
 async function transfer(stage: Stage, bytes: number, run: () => Promise<Answer>): Promise<Figures> {
