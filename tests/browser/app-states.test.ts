@@ -81,6 +81,8 @@ describe('each state of the app', { skip }, () => {
     await page.goto('about:blank')
     await visitor.open(path)
     await page.locator(LIST).first().waitFor()
+    // The keys come with it.
+    await page.locator('.toasts').waitFor({ state: 'attached' })
     await go?.({ visitor, folder })
     for (const text of says ?? []) await page.getByText(text).first().waitFor()
     const faults = await look(`${name}-light`)

@@ -69,7 +69,7 @@ export class App {
   #uploadsLoading: Promise<Uploads> | undefined
 
   /** @param base path of the site; '' at the root */
-  constructor(base: string, user: string | undefined) {
+  constructor(base: string) {
     this.api = createApi(base)
     const onSignedOut = () => this.signedOut()
     this.library = new Library(this.api, onSignedOut)
@@ -84,15 +84,15 @@ export class App {
     setInterval(() => {
       this.nowMs = Date.now()
     }, MINUTE_MS)
-    if (user !== undefined) this.signedIn(user)
   }
 
-  signedIn(user: string): void {
+  /** Settles once the first files are listed, or cannot be. */
+  signedIn(user: string): Promise<void> {
     this.user = user
     this.uploads?.belongTo(user)
     this.cluster.start()
-    void this.library.refresh()
     if (sessionStorage.getItem('fourfold-uploads') !== null) void this.loadUploads()
+    return Promise.race([this.library.refresh(), this.library.begun])
   }
 
   /** The cookie is gone or no longer good: what was shown is not for whoever comes next. */

@@ -17,6 +17,9 @@ export class Library {
   isLoaded = $state(false)
   /** Files that the gateway says there are, while they are still coming; else undefined. */
   expectedCount = $state<number | undefined>()
+  /** Settles when the first files are here. */
+  readonly begun: Promise<void>
+  #begin = () => {}
   #all = $state.raw<readonly LibraryFile[]>([])
   #hidden = $state.raw<ReadonlySet<string>>(new Set())
   readonly #api: Api
@@ -31,6 +34,9 @@ export class Library {
   constructor(api: Api, onSignedOut: () => void) {
     this.#api = api
     this.#onSignedOut = onSignedOut
+    this.begun = new Promise((resolve) => {
+      this.#begin = resolve
+    })
   }
 
   /**
@@ -110,12 +116,16 @@ export class Library {
       // The first listing shows what it has: a hundred thousand names take a while.
       if (cursor === undefined || this.isLoaded) continue
       this.expectedCount = listing.total.files
-      this.#all = sortByName([...files])
-      this.isLoaded = true
+      this.#show([...files])
     } while (cursor !== undefined)
     this.expectedCount = undefined
+    this.#show(files)
+    this.#change = change
+  }
+
+  #show(files: LibraryFile[]): void {
     this.#all = sortByName(files)
     this.isLoaded = true
-    this.#change = change
+    this.#begin()
   }
 }
