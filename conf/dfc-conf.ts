@@ -30,7 +30,7 @@ export const dfcConfSchema = table({
     transfers: count(1024),
     user_transfers: count(128),
     memory_mib: count(1280),
-    rows: count(64),
+    rows: count(32),
     progress_bytes: count(16_384),
     progress_window_ms: timeoutMs(120_000),
     waiting: count(1024, 0),

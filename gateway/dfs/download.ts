@@ -10,7 +10,7 @@ import type { Identity } from './identity.ts'
 import { LaneReader, laneSources } from './lane-reader.ts'
 import { giveBack } from './lease.ts'
 import { type FoundFile, lookupExisting, requireReadable } from './lookup.ts'
-import { openRow } from './row.ts'
+import { openRow, openSlices } from './row.ts'
 import { rowRuns, slicesOf } from './row-runs.ts'
 import { type LanePlace, type SealedRow, sealedRowsAtPace } from './row-source.ts'
 import type { ByteRange, Download, DownloadRequest } from './store.ts'
@@ -29,6 +29,9 @@ export interface DownloadContext {
  * An overwrite between the lookup and the read takes the version away; then the newer one is read.
  */
 const MAX_TRIES = 4
+
+/** A slow reader holds what it has not taken yet of a row, rounded up to this. */
+const SLICE_BYTES = 262_144
 
 /**
  * Finds the file and its first row; the rest is fetched as `content` is read. Read it, or abort
@@ -86,8 +89,8 @@ interface ContentRequest {
 }
 
 /**
- * The plaintext of the ranges, row by row. A buffer is taken back when the next is asked for; while
- * the reader has it, nothing else of the row is held.
+ * The plaintext of the ranges, slice by slice. A buffer is taken back when the next is asked for;
+ * while the reader has it, nothing else is held but what follows it in its row.
  */
 async function* plainContent(
   context: DownloadContext,
@@ -102,12 +105,18 @@ async function* plainContent(
     while (next < toRow) {
       const place = { found, signal, fromRow: next, toRow }
       for await (const { row, sealed } of inlineRow(found, isLast) ?? rowsOf(context, place)) {
-        const { plain, isAsSent } = await opener(row, sealed)
+        const { slices, isAsSent } = await opener(row, sealed)
         giveBack(sealed)
+        let at = row * found.description.rowBytes
         try {
-          yield* slicesOf(plain, row * found.description.rowBytes, ranges)
+          for (let slice = slices[0]; slice !== undefined; slice = slices[0]) {
+            yield* slicesOf(slice, at, ranges)
+            at += slice.length
+            giveBack(slice)
+            slices.shift()
+          }
         } finally {
-          giveBack(plain)
+          for (const slice of slices) giveBack(slice)
         }
         next = row + 1
         // Where a piece was damaged, it is thought over anew which nodes are asked for the rest.
@@ -171,11 +180,11 @@ function createOpener(context: DownloadContext, found: FoundFile) {
   const { description, current } = found
   const key: KeyObject = createSecretKey(description.key)
   const { cluster, identity, onLiar } = context
-  return async (row: number, sealed: Buffer): Promise<{ plain: Buffer; isAsSent: boolean }> => {
+  return async (row: number, sealed: Buffer): Promise<{ slices: Buffer[]; isAsSent: boolean }> => {
     const isLast = row === description.rows - 1
     const position = { row, attempt: attemptOfRow(description.attempts, row), isLast }
-    const plain = openRow(key, position, sealed)
-    if (plain !== undefined) return { plain, isAsSent: true }
+    const slices = openSlices(key, position, sealed, SLICE_BYTES)
+    if (slices !== undefined) return { slices, isAsSent: true }
     const mended = await openFromTwins({
       cluster,
       identity,
@@ -185,7 +194,7 @@ function createOpener(context: DownloadContext, found: FoundFile) {
       open: (pieces) => openRow(key, position, Buffer.concat(pieces)),
       onLiar,
     })
-    return { plain: mended, isAsSent: false }
+    return { slices: [mended], isAsSent: false }
   }
 }
 

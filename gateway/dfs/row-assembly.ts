@@ -7,6 +7,7 @@ import {
   pieceOffset,
   sealedRowBytes,
 } from '@fourfold/storage-node/protocol'
+import { giveBack } from './lease.ts'
 
 /** Rows that lanes may run ahead of the reader: one is opened while the next arrives. */
 const ROWS_AHEAD = 2
@@ -81,6 +82,13 @@ export class RowAssembly {
     this.#nextRow = row + 1
     this.#options.onRoom()
     return sealed
+  }
+
+  /** Nothing more is taken, and nothing more comes: what was fetched ahead is given back. */
+  drop(): void {
+    clearTimeout(this.#lateTimer)
+    for (const { sealed } of this.#rows.values()) giveBack(sealed)
+    this.#rows.clear()
   }
 
   /** No more will come: a lane has no source left. */

@@ -129,6 +129,7 @@ async function openRun(options: RowSourceOptions, fromRow: number, toRow: number
       clearTimeout(parking)
       signal?.removeEventListener('abort', onAbort)
       for (const reader of readers) reader.stop()
+      assembly.drop()
       leave()
     },
   }

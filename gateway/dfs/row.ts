@@ -42,16 +42,35 @@ export function sealRow(key: KeyObject, position: RowPosition, plain: Uint8Array
  * The plaintext of a sealed row in a buffer of its own, or undefined where the tag does not match.
  */
 export function openRow(key: KeyObject, position: RowPosition, sealed: Buffer): Buffer | undefined {
+  return openSlices(key, position, sealed, sealed.length)?.[0]
+}
+
+/**
+ * As `openRow`, in slices of `sliceBytes`, the last one shorter, each in a buffer of its own: one
+ * at least, which is empty for an empty row.
+ */
+export function openSlices(
+  key: KeyObject,
+  position: RowPosition,
+  sealed: Buffer,
+  sliceBytes: number,
+): Buffer[] | undefined {
   const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(position))
   const tagAt = sealed.length - TAG_BYTES
   decipher.setAuthTag(sealed.subarray(tagAt))
-  const plain = decipher.update(sealed.subarray(0, tagAt))
+  const slices: Buffer[] = []
+  let at = 0
+  do {
+    const to = Math.min(at + sliceBytes, tagAt)
+    slices.push(decipher.update(sealed.subarray(at, to)))
+    at = to
+  } while (at < tagAt)
   try {
     decipher.final()
   } catch {
     return undefined
   }
-  return plain
+  return slices
 }
 
 function nonceOf({ row, attempt, isLast }: RowPosition): Buffer {

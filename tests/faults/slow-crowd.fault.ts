@@ -6,7 +6,7 @@ import { startCluster } from '../support/cluster.ts'
 import { runCrowd } from '../support/crowd-trial.ts'
 
 /** conf limits.memory_mib and limits.rows × 3, and what Node itself takes. */
-const CEILING_MIB = 1280 + 192 + 250
+const CEILING_MIB = 1280 + 96 + 250
 
 test('a thousand slow transfers hold up nobody and stay under the memory ceiling', async (t) => {
   await using cluster = await startCluster({ gateways: 1, dfcConf: 'gateway.metrics = true' })

@@ -5,7 +5,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
-import { openRow, type RowPosition, sealRow } from '../../../gateway/dfs/row.ts'
+import { openRow, openSlices, type RowPosition, sealRow } from '../../../gateway/dfs/row.ts'
 
 const key = createSecretKey(randomBytes(32))
 const place: RowPosition = { row: 3, attempt: 1, isLast: false }
@@ -42,6 +42,10 @@ for (const size of [0, 1, 2, 3, 4, 5, 15, 16, 17, 4095, 1_048_575, 1_048_576]) {
     const sealed = Buffer.concat(pieces.flatMap(({ segments }) => segments))
     assert.equal(sealed.length, size + 16)
     assert.ok(openRow(key, place, sealed)?.equals(plain))
+    const slices = openSlices(key, place, sealed, 1000)
+    assert.ok(slices && Buffer.concat(slices).equals(plain))
+    assert.equal(slices.length, Math.max(1, Math.ceil(size / 1000)))
+    assert.ok(slices.every((slice) => slice.length === slice.buffer.byteLength))
   })
 }
 
