@@ -12,7 +12,7 @@ import { prepareAndCommit } from './commit.ts'
 import { type Description, sealDescription } from './description.ts'
 import type { Identity } from './identity.ts'
 import type { KeptAt } from './kept-nodes.ts'
-import type { KeptSession, SessionOptions } from './kept-session.ts'
+import { type KeptSession, lockedIfUnknown, type SessionOptions } from './kept-session.ts'
 import { type KeptState, sealState } from './kept-state.ts'
 import { fileIdOf } from './keys.ts'
 import { lookup, newestVersion } from './lookup.ts'
@@ -102,7 +102,11 @@ async function storeLarge(options: SessionOptions, session: KeptSession): Promis
         fields: condition === undefined ? fields : { ...fields, condition },
         ...{ as: { by: 'user', identity }, timeoutMs: PREPARE_TIMEOUT_MS },
       })
-      return (await cluster.whileHeard(node, answer)).header.replaced
+      // Whoever finishes it at another gateway is faster: this one is not gone, and is asked again.
+      const outcome = await cluster.whileHeard(node, answer).catch((error: unknown) => {
+        throw lockedIfUnknown(error)
+      })
+      return outcome.header.replaced
     },
   )
 }

@@ -146,6 +146,25 @@ test('a writer that was overtaken can add nothing more, and what it sent does no
   assert.ok((await contentOf('overtaken')).equals(bytes))
 })
 
+test('who is overtaken between the last byte and the commit is told to ask again', async () => {
+  const bytes = seededBytes('overtaken', 2 * ROW + 1)
+  const sizeBytes = bytes.length
+  const { id } = await store.uploads.create(identity, { name: 'overtaken', sizeBytes })
+  const dying = await take(id, 0)
+  await dying.push(bytes)
+  await dying.complete()
+  await dying.writer.abort()
+  const late = await take(id, sizeBytes)
+  const next = await take(id, sizeBytes)
+  const context = { cluster, identity, keepMs: 60_000, admission, digestThreads }
+  // Never UPLOAD_UNKNOWN: a client that is told so begins anew.
+  await assert.rejects(finishKept(context, late), { code: 'UPLOAD_LOCKED' })
+  await late.writer.abort()
+  await finishKept(context, next)
+  next.writer.close()
+  assert.ok((await contentOf('overtaken')).equals(bytes))
+})
+
 test('a source that fails leaves what came before, or nothing where it counts as a whole only', async () => {
   async function* failing() {
     yield Buffer.alloc(ROW + 10)
