@@ -8,6 +8,7 @@ import {
 } from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster, type Outcome } from './cluster.ts'
 import type { Description } from './description.ts'
+import { describedFacts } from './file-state.ts'
 import type { Identity } from './identity.ts'
 import type { FileInfo, UploadResult } from './store.ts'
 
@@ -163,11 +164,7 @@ export function newestNamed(failures: readonly DfsError[]): Uint8Array {
 /** A version that was just committed: all eight copies are there. */
 function storedInfo(description: Description, version: Uint8Array): FileInfo {
   return {
-    name: description.name,
-    sizeBytes: description.size,
-    modifiedMs: description.modified,
-    type: description.type,
-    md5: Buffer.from(description.md5).toString('hex'),
+    ...describedFacts(description),
     version: Buffer.from(version).toString('hex'),
     copies: 0xff,
     state: 'complete',

@@ -32,6 +32,8 @@ const schema = Type.Object(
     /** Plaintext bytes. */
     size: count,
     md5: bytesOf(16),
+    /** Where the uploader told it. */
+    sha256: Type.Optional(bytesOf(32)),
     type: Type.String({ maxLength: MAX_TYPE_BYTES }),
     /** Milliseconds since 1970. */
     modified: count,

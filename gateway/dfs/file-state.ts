@@ -94,12 +94,18 @@ export function fileInfo(
   live: readonly number[],
 ): FileInfo {
   return {
-    name: description.name,
-    sizeBytes: description.size,
-    modifiedMs: description.modified,
-    type: description.type,
-    md5: Buffer.from(description.md5).toString('hex'),
+    ...describedFacts(description),
     version: Buffer.from(current.entry.version).toString('hex'),
     ...readability(current.partsHeld, current.entry.x, live),
+  }
+}
+
+/** What a description tells to callers. */
+export function describedFacts(description: Description) {
+  const { name, size, modified, type, md5, sha256 } = description
+  return {
+    ...{ name, sizeBytes: size, modifiedMs: modified, type },
+    md5: Buffer.from(md5).toString('hex'),
+    ...(sha256 !== undefined && { sha256: Buffer.from(sha256).toString('hex') }),
   }
 }

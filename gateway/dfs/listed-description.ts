@@ -14,8 +14,12 @@ const BYTES = 2
 const TEXT = 3
 const ARRAY = 4
 
-/** The map's head, then each field's name as CBOR text and the kind of its value. */
+/** The map's head: with all fields, or without the one that most files have not. */
+const MAP_OF_THIRTEEN = 0xad
 const MAP_OF_TWELVE = 0xac
+const OPTIONAL = 'sha256'
+
+/** Each field's name as CBOR text and the kind of its value. */
 const FIELDS = (
   [
     ['x', UINT],
@@ -27,6 +31,7 @@ const FIELDS = (
     ['type', TEXT],
     ['first', UINT],
     ['format', UINT],
+    [OPTIONAL, BYTES],
     ['attempts', ARRAY],
     ['modified', UINT],
     ['rowBytes', UINT],
@@ -51,10 +56,12 @@ export function openListed(entryKey: KeyObject, entry: ChangedEntry): Listed {
 
 /** Undefined where it is not in the usual form. */
 export function readListed(plain: Buffer): Listed | undefined {
-  if (plain[0] !== MAP_OF_TWELVE) return undefined
+  const isFull = plain[0] === MAP_OF_THIRTEEN
+  if (!isFull && plain[0] !== MAP_OF_TWELVE) return undefined
   const listed = { name: '', size: 0, md5: plain, type: '', modified: 0, x: 0 }
   let at = 1
   for (const { name, kind, head } of FIELDS) {
+    if (name === OPTIONAL && !isFull) continue
     for (let index = 0; index < head.length; index++) {
       if (plain[at++] !== head[index]) return undefined
     }

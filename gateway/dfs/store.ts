@@ -22,6 +22,8 @@ export interface FileInfo {
   type: string
   /** MD5 of the content, 32 hex digits; the strong ETag. */
   md5: string
+  /** SHA-256 of the content, 64 hex digits, where its uploader told it; not in listings. */
+  sha256?: string
   /** Version id, 32 hex digits. */
   version: string
   /**
@@ -137,6 +139,8 @@ export interface UploadRequest {
   sizeBytes?: number
   /** Expected MD5, 16 bytes: checked before commit (DIGEST_MISMATCH). */
   md5?: Uint8Array
+  /** SHA-256, 32 bytes, kept with the file; `source` ends only where it is right. */
+  sha256?: Uint8Array
   type?: string
   modifiedMs?: number
   condition?: WriteCondition

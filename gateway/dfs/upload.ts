@@ -185,6 +185,7 @@ function describer(
       name,
       size: sizeBytes,
       md5,
+      ...(request.sha256 !== undefined && { sha256: request.sha256 }),
       type: typeOf(request.type),
       modified: request.modifiedMs ?? versionTimeMs(version),
       key: contentKey,

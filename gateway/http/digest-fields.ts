@@ -1,6 +1,6 @@
 // Digests in header fields: Repr-Digest, Content-Digest and their Want- fields (RFC 9530), and
-// Content-MD5 (RFC 1864). Says which digests a client asks for and checks those that it sent. A
-// file's own digest is its MD5; no other is kept.
+// Content-MD5 (RFC 1864). Says which digests a client asks for and checks those that it sent. Of a
+// file its MD5 is known, and the SHA-256 where its uploader told it.
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { DfsError } from '@fourfold/storage-node/protocol'
@@ -77,36 +77,51 @@ export async function* checkedSource(
   }
 }
 
+/** Of a file, in hex. */
+export interface KnownDigests {
+  md5: string
+  sha256?: string
+}
+
 /**
- * The digest fields of an answer: Repr-Digest unless MD5 is refused, and on a whole answer the
- * digests of the content, which is then the same.
+ * The digest fields of an answer: Repr-Digest unless all is refused that is known, and on a whole
+ * answer the digests of the content, which is then the same.
  */
 export function digestHeaders(
-  md5Hex: string,
+  file: KnownDigests,
   headers: IncomingHttpHeaders,
   isWhole: boolean,
 ): Record<string, string> {
-  const base64 = Buffer.from(md5Hex, 'hex').toString('base64')
-  const isWanted = wants(headers['want-repr-digest'])
+  const md5 = Buffer.from(file.md5, 'hex').toString('base64')
+  const known = new Map([['md5', md5]])
+  if (file.sha256 !== undefined) {
+    known.set('sha-256', Buffer.from(file.sha256, 'hex').toString('base64'))
+  }
+  const wanted = wishes(headers['want-repr-digest'])
+  const asked = [...known.keys()].filter((algorithm) => (wanted.get(algorithm) ?? 0) > 0)
   // Section 4: who asks for other algorithms may be answered with one that it did not name, but
   // not with one that it refused.
-  const fields: Record<string, string> =
-    isWanted === false ? {} : { 'repr-digest': `md5=:${base64}:` }
+  const told = asked.length > 0 ? asked : [...known.keys()].filter((name) => !wanted.has(name))
+  const field = (names: readonly string[]) => names.map((n) => `${n}=:${known.get(n)}:`).join(', ')
+  const fields: Record<string, string> = told.length === 0 ? {} : { 'repr-digest': field(told) }
   if (!isWhole) return fields
   // RFC 2616 never said whether this is of the part or of the whole, so a part does not carry it.
-  fields['content-md5'] = base64
-  if (wants(headers['want-content-digest']) === true) fields['content-digest'] = `md5=:${base64}:`
+  fields['content-md5'] = md5
+  const ofContent = wishes(headers['want-content-digest'])
+  const sent = [...known.keys()].filter((algorithm) => (ofContent.get(algorithm) ?? 0) > 0)
+  if (sent.length > 0) fields['content-digest'] = field(sent)
   return fields
 }
 
-/** Whether MD5 is wanted; undefined where the field says nothing of it. */
-function wants(field: string | string[] | undefined): boolean | undefined {
-  if (field === undefined) return undefined
-  for (const item of members(field)) {
-    const match = /^([a-z*][\w.*-]*)=(\d{1,2})(?:;.*)?$/.exec(item)
-    if (match?.[1] === 'md5') return Number(match[2]) > 0
-  }
-  return undefined
+/** How much each algorithm is wanted, 0 (refused) to 10. */
+function wishes(field: string | string[] | undefined): Map<string, number> {
+  if (field === undefined) return new Map()
+  return new Map(
+    members(field).flatMap((item): [string, number][] => {
+      const match = /^([a-z*][\w.*-]*)=(\d{1,2})(?:;.*)?$/.exec(item)
+      return match === null ? [] : [[match[1]!, Number(match[2])]]
+    }),
+  )
 }
 
 /** The digests of a field that can be checked; unknown algorithms are passed over (section 2). */

@@ -55,7 +55,7 @@ export function answerTo(request: ReadRequest, file: FileInfo): Answer {
   const { sizeBytes } = file
   const whole: Answer = {
     status: 200,
-    headers: { ...common, ...digestHeaders(file.md5, headers, true) },
+    headers: { ...common, ...digestHeaders(file, headers, true) },
     select: 'all',
     sizeBytes,
   }
@@ -67,7 +67,7 @@ export function answerTo(request: ReadRequest, file: FileInfo): Answer {
     throw new DfsError('RANGE_NOT_SATISFIABLE', message)
   }
   if (ranges === 'all') return whole
-  const partial = { ...common, ...digestHeaders(file.md5, headers, false) }
+  const partial = { ...common, ...digestHeaders(file, headers, false) }
   const [only] = ranges
   if (only !== undefined && ranges.length === 1) {
     return {

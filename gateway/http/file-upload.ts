@@ -36,6 +36,8 @@ export async function storeBody(
   const type = mediaTypeOf(headers['content-type'])
   if (sizeBytes !== undefined) upload.sizeBytes = sizeBytes
   if (md5 !== undefined) upload.md5 = md5
+  const sha256 = digests.find(({ algorithm }) => algorithm === 'sha-256')?.bytes
+  if (sha256 !== undefined) upload.sha256 = sha256
   if (type !== undefined) upload.type = type
   if (condition !== undefined) upload.condition = condition
   const onStart = () => askForBody(request, reply)

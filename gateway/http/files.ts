@@ -59,7 +59,8 @@ const partOfFile = {
 const READ_DESCRIPTION = [
   'Understood: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Range (up to 32',
   'ranges, in order but for two, with at most two overlaps; others are answered with the whole',
-  'file), If-Range, Want-Repr-Digest and Want-Content-Digest (md5). The ETag is the MD5 in quotes.',
+  'file), If-Range, Want-Repr-Digest and Want-Content-Digest (md5, and sha-256 where the uploader',
+  'told it). The ETag is the MD5 in quotes.',
 ].join(' ')
 
 export interface FileOptions {

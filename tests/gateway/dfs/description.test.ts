@@ -89,11 +89,13 @@ test('what a listing reads fast is what the strict way reads, for numbers of eve
   for (const number of [0, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 47]) {
     const one = { ...description, size: number, modified: number, attempts }
     const { name, md5, type, x } = one
-    const listed = readListed(Buffer.from(encodeHeader({ format: 1, ...one })))
-    assert.deepEqual(
-      { ...listed, md5: Buffer.from(listed!.md5) },
-      { name, md5, type, x, size: number, modified: number },
-    )
+    for (const more of [{}, { sha256: randomBytes(32) }]) {
+      const listed = readListed(Buffer.from(encodeHeader({ format: 1, ...one, ...more })))
+      assert.deepEqual(
+        { ...listed, md5: Buffer.from(listed!.md5) },
+        { name, md5, type, x, size: number, modified: number },
+      )
+    }
   }
 })
 

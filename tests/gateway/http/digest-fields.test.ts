@@ -85,6 +85,30 @@ const answers: [headers: Record<string, string>, isWhole: boolean, expected: obj
 for (const [headers, isWhole, expected] of answers) {
   const what = isWhole ? 'a whole answer' : 'a part'
   test(`${what} to ${JSON.stringify(headers)} carries ${Object.keys(expected)}`, () => {
-    assert.deepEqual(digestHeaders(md5.toString('hex'), headers, isWhole), expected)
+    assert.deepEqual(digestHeaders({ md5: md5.toString('hex') }, headers, isWhole), expected)
+  })
+}
+
+const sha = { 'repr-digest': `sha-256=:${base64('sha256')}:` }
+const both = { 'repr-digest': `${repr['repr-digest']}, ${sha['repr-digest']}` }
+const answersWithSha: typeof answers = [
+  [{}, false, both],
+  [{ 'want-repr-digest': 'sha-256=10' }, false, sha],
+  [{ 'want-repr-digest': 'sha-256=3, md5=1' }, false, both],
+  [{ 'want-repr-digest': 'md5=0' }, false, sha],
+  [{ 'want-repr-digest': 'sha-256=0' }, false, repr],
+  [{ 'want-repr-digest': 'sha-512=9' }, false, both],
+  [{ 'want-repr-digest': 'sha-256=0, md5=0' }, true, legacy],
+  [
+    { 'want-content-digest': 'sha-256=1' },
+    true,
+    { ...both, ...legacy, 'content-digest': sha['repr-digest'] },
+  ],
+]
+
+for (const [headers, isWhole, expected] of answersWithSha) {
+  test(`where SHA-256 is known, ${JSON.stringify(headers)} is answered ${Object.values(expected)}`, () => {
+    const file = { md5: md5.toString('hex'), sha256: digestOf('sha256').toString('hex') }
+    assert.deepEqual(digestHeaders(file, headers, isWhole), expected)
   })
 }

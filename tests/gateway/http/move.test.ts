@@ -1,6 +1,7 @@
 // Renaming and moving over HTTP: a file, a folder, what is in the way, conditions; that no byte of
 // content moves on the network or on a disk, by the nodes' own counters and the files' inodes.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readdirSync, statSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
@@ -51,6 +52,25 @@ function partFiles(): string[] {
       .toSorted()
   })
 }
+
+test('a SHA-256 that came with the bytes is told with them, also under another name, and not of other bytes', async () => {
+  for (const size of [5, 2 * ROW + 7]) {
+    const body = seededBytes(`sha ${size}`, size)
+    const sha256 = createHash('sha256').update(body).digest('base64')
+    const [from, to] = [`sha ${size}`, `sha moved ${size}`]
+    await put(from, body, { 'repr-digest': `sha-256=:${sha256}:` })
+    const wanting = { 'want-repr-digest': 'sha-256=9' }
+    const digestOf = async (name: string) =>
+      (await call(at(name), { method: 'HEAD', headers: wanting })).headers['repr-digest']
+    assert.equal(await digestOf(from), `sha-256=:${sha256}:`)
+    assert.equal((await rename(from, { name: to })).status, 200)
+    assert.equal(await digestOf(to), `sha-256=:${sha256}:`)
+    assert.ok((await names('sha ')).includes(to), 'its description is listed')
+    await put(to, `${size}`)
+    const md5 = createHash('md5').update(`${size}`).digest('base64')
+    assert.equal(await digestOf(to), `md5=:${md5}:`)
+  }
+})
 
 test('a renamed file has its bytes, type and time under the new name, and the old name is gone', async () => {
   for (const size of [0, 5, 300_000, 2 * ROW + 7]) {
