@@ -71,7 +71,7 @@ async function change(request: FastifyRequest, { store }: AccountOptions): Promi
   } catch (cause) {
     // Not AUTH_FAILED: the sign-in is right, only what was typed is wrong.
     if (!(cause instanceof DfsError) || cause.code !== 'AUTH_FAILED') throw cause
-    throw new DfsError('PASSWORD_WRONG', 'The present password is wrong.', { cause })
+    throw new DfsError('PASSWORD_WRONG', 'The current password is wrong.', { cause })
   }
 }
 

@@ -25,7 +25,7 @@ export const codes = {
   FORBIDDEN: { retry: false, hint: 'This command needs the cluster key.' },
   ORIGIN_REFUSED: { retry: false, hint: 'Use the page at its own address.' },
   USERNAME_INVALID: { retry: false, hint: 'Use 1 to 64 letters, digits and . _ - + @' },
-  PASSWORD_WRONG: { retry: false, hint: 'Type your present password again.' },
+  PASSWORD_WRONG: { retry: false, hint: 'Type your current password again.' },
   PASSWORD_INVALID: { retry: false, hint: 'Use 8 to 1024 bytes.' },
   ACCOUNT_EXISTS: { retry: false, hint: 'Choose another name, or change its password.' },
   ACCOUNT_UNKNOWN: { retry: false, hint: 'dfc user list shows the accounts.' },

@@ -55,7 +55,7 @@ test('a changed password holds at once, the old one no longer, and the files sta
   assert.equal((await call(`${url}/files/kept`, { authorization })).text, 'kept')
 })
 
-test('a wrong present password and a bad new one are refused, and nothing changes', async () => {
+test('a wrong current password and a bad new one are refused, and nothing changes', async () => {
   await cluster.addUser('bob', 'bobs password')
   const as = basic('bob', 'bobs password')
   const wrong = await change(as, 'not it at all', 'new password')
@@ -82,7 +82,7 @@ test('the form keeps its browser signed in and signs all others out', async () =
   assert.match(typo.text, /The two new passwords are not the same\./)
   const wrong = await here.submit(path, { ...fields, current: 'wrong', again: fields.next })
   assert.equal(wrong.status, 403)
-  assert.match(wrong.text, /The present password is wrong\./)
+  assert.match(wrong.text, /The current password is wrong\./)
   const foreign = { origin: 'http://evil.example' }
   assert.equal((await here.submit(path, { ...fields, again: fields.next }, foreign)).status, 403)
   const done = await here.submit(path, { ...fields, again: fields.next })

@@ -1,5 +1,5 @@
 // MD5 (RFC 1321) of a file, in slices between which the page stays alive. Written out here, since
-// the page's policy allows neither WebAssembly nor workers; the gateway checks what arrives by it.
+// the page's policy allows no WebAssembly; the gateway checks what arrives by it.
 const SLICE_BYTES = 1024 * 1024
 const STEP_BYTES = 64
 
