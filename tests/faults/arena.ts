@@ -2,7 +2,7 @@
 // own, and one node whose disk can fill up. Breaks things and mends them; judges nothing.
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
@@ -41,6 +41,8 @@ export interface TestGateway {
 export interface Arena extends AsyncDisposable {
   cluster: TestCluster
   gateways: TestGateway[]
+  /** Through which the nodes reach node 1..4; empty unless asked for. */
+  peerRelays: Relay[]
   /** The node (1..4) whose disk is small; undefined where this machine does not allow that. */
   smallDisk: number | undefined
   /** Leaves `leftBytes` free on the small disk; undefined frees all again. */
@@ -64,6 +66,8 @@ export interface Arena extends AsyncDisposable {
 export interface ArenaOptions {
   /** The node (1..4) whose disk is to be small. Default: none. */
   smallDisk?: number
+  /** The nodes reach each other through relays. Default: no. */
+  hasPeerRelays?: boolean
   /** How long the nodes leave an undecided version to its gateway. */
   graceMs?: number
   /** For the nodes' processes. */
@@ -80,6 +84,7 @@ export async function startArena(options: ArenaOptions = {}): Promise<Arena> {
   let disk: SmallDisk | undefined
   try {
     for (const user of USERS) await cluster.addUser(user, password(user))
+    const peerRelays = options.hasPeerRelays === true ? await relayPeers(cluster, relays) : []
     disk =
       options.smallDisk === undefined
         ? undefined
@@ -90,7 +95,10 @@ export async function startArena(options: ArenaOptions = {}): Promise<Arena> {
       relays.push(...own)
       gateways.push(await startGateway(cluster, index, { relays: own, patience }))
     }
-    const arena = createArena({ cluster, gateways, relays, disk, smallDisk: options.smallDisk })
+    const arena = createArena({
+      ...{ cluster, gateways, relays, peerRelays, disk },
+      smallDisk: options.smallDisk,
+    })
     await arena.whenSeen(ALL_NODES)
     return arena
   } catch (error) {
@@ -103,13 +111,15 @@ function createArena(parts: {
   cluster: TestCluster
   gateways: TestGateway[]
   relays: Relay[]
+  peerRelays: Relay[]
   disk: SmallDisk | undefined
   smallDisk: number | undefined
 }): Arena {
-  const { cluster, gateways, relays, disk, smallDisk } = parts
+  const { cluster, gateways, relays, peerRelays, disk, smallDisk } = parts
   return {
     cluster,
     gateways,
+    peerRelays,
     smallDisk: disk === undefined ? undefined : smallDisk,
     fillDisk: async (leftBytes) => disk?.fill(leftBytes),
     limitFileSize(node, sizeBytes) {
@@ -143,6 +153,18 @@ function createArena(parts: {
     },
     [Symbol.asyncDispose]: () => close(cluster, relays, disk),
   }
+}
+
+/** Has the nodes begin anew, with a relay in front of each for the others; all go into `relays`. */
+async function relayPeers(cluster: TestCluster, relays: Relay[]): Promise<Relay[]> {
+  const own = await Promise.all(cluster.nodes.map((node) => startRelay(() => node.port)))
+  relays.push(...own)
+  const conf = await readFile(cluster.dfsConfFile, 'utf8')
+  const addresses = own.map(({ port }) => `"127.0.0.1:${port}"`).join(', ')
+  await writeFile(cluster.dfsConfFile, conf.replace(/^peers = .*$/m, `peers = [${addresses}]`))
+  await Promise.all(cluster.nodes.map((node) => node.kill('SIGTERM')))
+  await Promise.all(cluster.nodes.map((node) => node.start()))
+  return own
 }
 
 type Status = Awaited<ReturnType<typeof nodeStatus>>

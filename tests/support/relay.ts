@@ -35,8 +35,8 @@ export interface Relay extends AsyncDisposable {
   weather: Weather
   /** Changes what happens to bytes, on open connections as on new ones. */
   become(weather: Weather): void
-  /** Stops the first bytes of a kind that pass, and whatever comes after them. */
-  ambush(ambush: Ambush): void
+  /** Stops the first bytes of a kind that pass, and whatever comes after them; undefined: none. */
+  ambush(ambush: Ambush | undefined): void
 }
 
 interface Pipe {
