@@ -1,7 +1,7 @@
 // What a conf table may hold: unknown keys, wrong values and relative paths. Speaks in whole
 // sentences; never repeats a value, since it may be a password.
 import { resolve } from 'node:path'
-import { type Shape, withDefaults } from '@fourfold/storage-node/protocol'
+import { faultOf, type Shape, withDefaults } from '@fourfold/storage-node/protocol'
 
 export type Table = Record<string, unknown>
 
@@ -15,7 +15,7 @@ export interface Complaint {
 export function complaintsOf(schema: Shape, table: Table): Complaint[] {
   const unknown = unknownKeys(schema, table, [])
   if (unknown.length > 0) return unknown
-  const fault = schema.faultOf(withDefaults(schema, table))
+  const fault = faultOf(schema, withDefaults(schema, table))
   if (fault === undefined) return []
   const key = fault.path.join('.')
   const requirement = fault.isRule ? fault.message : requirementOf(shapeAt(schema, fault.path))

@@ -14,7 +14,7 @@ import {
 } from './limits.ts'
 import { RepairState, ScrubState } from './node-state.ts'
 import { KEY_BYTES, SALT_BYTES } from './scram.ts'
-import { type Properties, type Shape, type Static, Type } from './shapes.ts'
+import { faultOf, type Properties, type Shape, type Static, Type } from './shapes.ts'
 import { VERSION_BYTES } from './version.ts'
 
 export const FILE_ID_BYTES = 16
@@ -331,7 +331,7 @@ export function checkResponse<O extends Op>(op: O, header: Record<string, unknow
 
 /** @throws DfsError BAD_MESSAGE naming the field */
 export function checkMessage<S extends Shape>(shape: S, value: unknown, what: string): Static<S> {
-  const fault = shape.faultOf(value)
+  const fault = faultOf(shape, value)
   if (fault === undefined) return value as Static<S>
   const where = fault.path.join('/') || 'all of it'
   throw new DfsError('BAD_MESSAGE', `In ${what}, ${where}: ${fault.message}.`)

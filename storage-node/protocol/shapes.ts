@@ -1,24 +1,28 @@
-// What values may look like: the few kinds that messages, descriptions and conf files are made of.
-// A shape checks values, names what is wrong, fills in defaults, and has a static type. It carries
-// the keywords of JSON Schema that say the same. (TypeBox, which the HTTP face uses, does all of
-// this and more, and would be half of the time that a node or `dfc` takes to start.)
+// What values may look like: the few kinds that messages, descriptions, conf files and what HTTP
+// takes and gives are made of. A shape checks values, names what is wrong, fills in defaults, and
+// has a static type. It is a JSON Schema too, which says the same as far as keywords can.
+
+// Symbols, so that what reads a shape as JSON Schema meets keywords and nothing else.
+const FAULT_OF = Symbol('faultOf')
+const IS_OPTIONAL = Symbol('isOptional')
 
 /** A shape of values of type T. */
 export interface Shape<T = unknown> {
   /** For the type checker alone. */
   readonly '~type'?: T
   readonly type?: string
-  readonly isOptional?: true
   readonly default?: unknown
   readonly description?: string
+  readonly required?: string[]
   readonly properties?: Record<string, Shape>
   readonly items?: Shape
+  readonly anyOf?: readonly Shape[]
   readonly minimum?: number
   readonly maximum?: number
   readonly exclusiveMinimum?: number
-  readonly enum?: unknown[]
-  /** Tells the first thing that is wrong with a value, undefined where nothing is. */
-  readonly faultOf: (value: unknown) => Fault | undefined
+  readonly const?: unknown
+  readonly [IS_OPTIONAL]?: true
+  readonly [FAULT_OF]: (value: unknown) => Fault | undefined
 }
 
 export interface Fault {
@@ -32,7 +36,7 @@ export interface Fault {
 
 export type Static<S> = S extends Shape<infer T> ? T : never
 export type Properties = Record<string, Shape>
-type OptionalShape = { readonly isOptional: true }
+type OptionalShape = { readonly [IS_OPTIONAL]: true }
 type StaticObject<P> = {
   [K in keyof P as P[K] extends OptionalShape ? never : K]: Static<P[K]>
 } & {
@@ -45,7 +49,14 @@ interface Notes {
   description?: string
 }
 type NumberLimits = Notes & { minimum?: number; maximum?: number; exclusiveMinimum?: number }
-type TextLimits = Notes & { minLength?: number; maxLength?: number; pattern?: string }
+type TextLimits = Notes & {
+  minLength?: number
+  maxLength?: number
+  pattern?: string
+  enum?: string[]
+  /** For readers of the schema: nothing is checked. */
+  format?: string
+}
 type ListLimits = Notes & { minItems?: number; maxItems?: number; uniqueItems?: boolean }
 
 /** Makes shapes; named as in JSON Schema. */
@@ -55,34 +66,42 @@ export const Type = {
   Null: () => shape<null>({ type: 'null' }, (value) => value === null, 'null'),
   Boolean: (notes: Notes = {}) =>
     shape<boolean>(
-      { ...notes, type: 'boolean' },
+      { type: 'boolean', ...notes },
       (value) => typeof value === 'boolean',
       'a boolean',
     ),
   Literal: <const L extends string | number>(literal: L) =>
-    shape<L>({ enum: [literal] }, (value) => value === literal, JSON.stringify(literal)),
+    shape<L>(
+      { type: typeof literal, const: literal },
+      (value) => value === literal,
+      JSON.stringify(literal),
+    ),
   Number: (limits: NumberLimits = {}) =>
-    shape<number>({ ...limits, type: 'number' }, isNumberWithin(limits), numberWords(limits)),
+    shape<number>(
+      { type: 'number', ...limits },
+      isNumberWithin(limits),
+      `a ${numberWords(limits)}`,
+    ),
   Integer: (limits: NumberLimits = {}) => {
     const isWithin = isNumberWithin(limits)
     const isRight = (value: unknown) => Number.isInteger(value) && isWithin(value)
-    return shape<number>({ ...limits, type: 'integer' }, isRight, `a whole ${numberWords(limits)}`)
+    return shape<number>({ type: 'integer', ...limits }, isRight, `a whole ${numberWords(limits)}`)
   },
   String: (limits: TextLimits = {}) =>
-    shape<string>({ ...limits, type: 'string' }, isTextWithin(limits), textWords(limits)),
+    shape<string>({ type: 'string', ...limits }, isTextWithin(limits), textWords(limits)),
   Array: listOf,
   Tuple: tupleOf,
   Object: objectOf,
   Record: <V extends Shape>(_key: Shape<string>, of: V): Shape<Record<string, Static<V>>> => ({
     type: 'object',
-    faultOf(value) {
-      if (!isRecord(value)) return { path: [], message: 'must be a map' }
+    [FAULT_OF](value) {
+      if (!isRecord(value)) return { path: [], message: 'must be an object' }
       const keys = Object.keys(value)
-      return firstFault(keys, (key) => within(key, of.faultOf(value[key])))
+      return firstFault(keys, (key) => within(key, of[FAULT_OF](value[key])))
     },
   }),
   Union: unionOf,
-  Optional: <S extends Shape>(of: S): S & OptionalShape => ({ ...of, isOptional: true }),
+  Optional: <S extends Shape>(of: S): S & OptionalShape => ({ ...of, [IS_OPTIONAL]: true }),
   /** A rule beyond the kind, for values that are of the kind. */
   Refine: <S extends Shape>(
     of: S,
@@ -90,15 +109,20 @@ export const Type = {
     sentence: () => string,
   ): S => ({
     ...of,
-    faultOf: (value) =>
-      of.faultOf(value) ??
+    [FAULT_OF]: (value) =>
+      of[FAULT_OF](value) ??
       (holds(value as Static<S>) ? undefined : { path: [], message: sentence(), isRule: true }),
   }),
 }
 
+/** The first thing that is wrong with `value`, undefined where nothing is. */
+export function faultOf(of: Shape, value: unknown): Fault | undefined {
+  return of[FAULT_OF](value)
+}
+
 /** Whether `value` is of the shape. */
 export function fits<S extends Shape>(of: S, value: unknown): value is Static<S> {
-  return of.faultOf(value) === undefined
+  return of[FAULT_OF](value) === undefined
 }
 
 /** A copy of `value` with the defaults of all that it leaves out. */
@@ -122,23 +146,26 @@ function shape<T>(
   words: string,
 ): Shape<T> {
   const message = `must be ${words}`
-  return { ...keywords, faultOf: (value) => (isRight(value) ? undefined : { path: [], message }) }
+  return {
+    ...keywords,
+    [FAULT_OF]: (value) => (isRight(value) ? undefined : { path: [], message }),
+  }
 }
 
 function listOf<S extends Shape>(items: S, limits: ListLimits = {}): Shape<Static<S>[]> {
   const { minItems = 0, maxItems = Number.POSITIVE_INFINITY, uniqueItems = false } = limits
   return {
-    ...limits,
     type: 'array',
     items,
-    faultOf(value) {
+    ...limits,
+    [FAULT_OF](value) {
       if (!Array.isArray(value)) return { path: [], message: 'must be an array' }
       const isSized = value.length >= minItems && value.length <= maxItems
       if (!isSized) return { path: [], message: `must have ${minItems} to ${maxItems} items` }
       if (uniqueItems && new Set(value).size < value.length) {
         return { path: [], message: 'must not have the same item twice' }
       }
-      return firstFault(value, (item, index) => within(String(index), items.faultOf(item)))
+      return firstFault(value, (item, index) => within(String(index), items[FAULT_OF](item)))
     },
   }
 }
@@ -148,11 +175,11 @@ function tupleOf<const S extends readonly Shape[]>(
 ): Shape<{ -readonly [K in keyof S]: Static<S[K]> }> {
   return {
     type: 'array',
-    faultOf(value) {
+    [FAULT_OF](value) {
       if (!Array.isArray(value) || value.length !== items.length) {
         return { path: [], message: `must be an array of ${items.length}` }
       }
-      return firstFault(items, (item, index) => within(String(index), item.faultOf(value[index])))
+      return firstFault(items, (item, index) => within(String(index), item[FAULT_OF](value[index])))
     },
   }
 }
@@ -162,17 +189,19 @@ function objectOf<P extends Properties>(
   options: Notes & { additionalProperties?: false } = {},
 ): Shape<Flat<StaticObject<P>>> & { readonly properties: P } {
   const known = Object.entries(properties)
+  const required = known.filter(([, inner]) => !inner[IS_OPTIONAL]).map(([key]) => key)
   const isClosed = options.additionalProperties === false
   return {
-    ...options,
     type: 'object',
+    ...(required.length === 0 ? {} : { required }),
     properties,
-    faultOf(value) {
-      if (!isRecord(value)) return { path: [], message: 'must be a map' }
+    ...options,
+    [FAULT_OF](value) {
+      if (!isRecord(value)) return { path: [], message: 'must be an object' }
       for (const [key, inner] of known) {
         const fault = Object.hasOwn(value, key)
-          ? inner.faultOf(value[key])
-          : inner.isOptional
+          ? inner[FAULT_OF](value[key])
+          : inner[IS_OPTIONAL]
             ? undefined
             : { path: [], message: 'must be there' }
         if (fault !== undefined) return within(key, fault)
@@ -188,12 +217,21 @@ function objectOf<P extends Properties>(
   }
 }
 
-function unionOf<S extends readonly Shape[]>(of: S): Shape<Static<S[number]>> {
+function unionOf<S extends readonly Shape[]>(
+  anyOf: S,
+  notes: Notes = {},
+): Shape<Static<S[number]>> {
   return {
-    faultOf(value) {
-      const faults = of.map((one) => one.faultOf(value))
+    anyOf,
+    ...notes,
+    [FAULT_OF](value) {
+      const faults = anyOf.map((one) => one[FAULT_OF](value))
       if (faults.includes(undefined)) return undefined
-      return { path: [], message: faults.map((fault) => fault!.message).join(' or ') }
+      // Where only something inside of the value is wrong, its own kind was the right one.
+      const inner = faults.find((fault) => fault!.path.length > 0)
+      const messages = faults.map((fault) => fault!.message)
+      const message = messages.join(' or ').replaceAll(' or must be ', ' or ')
+      return inner ?? { path: [], message }
     },
   }
 }
@@ -211,15 +249,16 @@ function isNumberWithin({ minimum, maximum, exclusiveMinimum }: NumberLimits) {
 }
 
 function numberWords({ minimum, maximum }: NumberLimits): string {
-  const from = minimum === undefined ? '' : ` from ${minimum}`
-  return `number${from}${maximum === undefined ? '' : ` to ${maximum}`}`
+  if (minimum !== undefined && maximum !== undefined) return `number from ${minimum} to ${maximum}`
+  if (maximum !== undefined) return `number of at most ${maximum}`
+  return minimum === undefined ? 'number' : `number of at least ${minimum}`
 }
 
-function isTextWithin({ minLength = 0, maxLength, pattern }: TextLimits) {
+function isTextWithin({ minLength = 0, maxLength, pattern, enum: known }: TextLimits) {
   const most = maxLength ?? Number.POSITIVE_INFINITY
   const expression = pattern === undefined ? undefined : new RegExp(pattern, 'u')
   return (value: unknown) => {
-    if (typeof value !== 'string') return false
+    if (typeof value !== 'string' || known?.includes(value) === false) return false
     // Characters are code points, of which there are at most as many as code units.
     const length =
       value.length > most || value.length < 2 * minLength ? [...value].length : minLength
@@ -227,10 +266,14 @@ function isTextWithin({ minLength = 0, maxLength, pattern }: TextLimits) {
   }
 }
 
-function textWords({ minLength, maxLength, pattern }: TextLimits): string {
+function textWords({ minLength, maxLength, pattern, enum: known }: TextLimits): string {
+  if (known !== undefined) return known.map((text) => JSON.stringify(text)).join(' or ')
   if (pattern !== undefined) return `a text of the pattern ${pattern}`
-  const from = minLength === undefined ? '' : ` from ${minLength}`
-  return `a text${from}${maxLength === undefined ? '' : ` to ${maxLength} characters`}`
+  if (minLength !== undefined && maxLength !== undefined) {
+    return `a text of ${minLength} to ${maxLength} characters`
+  }
+  if (maxLength !== undefined) return `a text of at most ${maxLength} characters`
+  return minLength === undefined ? 'a text' : `a text of at least ${minLength} characters`
 }
 
 function within(key: string, fault: Fault | undefined): Fault | undefined {
