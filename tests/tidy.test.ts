@@ -26,7 +26,7 @@ const PROTOCOL_PAGE = 'storage-node/protocol/README.md'
 const rooms: { room: string; mayImport?: string[]; mayNotImport?: string[] }[] = [
   {
     room: 'storage-node/protocol/',
-    mayImport: ['node:', 'cborg', 'typebox'],
+    mayImport: ['node:', 'cborg'],
     mayNotImport: ['node:net', 'node:tls', 'node:fs', 'node:sqlite'],
   },
   {
@@ -38,10 +38,7 @@ const rooms: { room: string; mayImport?: string[]; mayNotImport?: string[] }[] =
   },
   {
     room: 'conf/',
-    mayImport: [
-      ...['node:', 'smol-toml', 'toml-eslint-parser', 'typebox'],
-      'storage-node/protocol/',
-    ],
+    mayImport: ['node:', 'smol-toml', 'toml-eslint-parser', 'storage-node/protocol/'],
     mayNotImport: ['node:net', 'node:tls', 'node:http'],
   },
   {

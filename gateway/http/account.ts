@@ -2,9 +2,8 @@
 // stays signed in; every other sign-in with the old password ends, since the nodes no longer take
 // its proofs.
 import formbody from '@fastify/formbody'
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, type Static, Type } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Static, Type } from 'typebox'
 import type { Store } from '../dfs/store.ts'
 import { prefersHtml } from './accept.ts'
 import type { App } from './app.ts'

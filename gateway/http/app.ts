@@ -3,7 +3,6 @@
 import helmet from '@fastify/helmet'
 import secureSession from '@fastify/secure-session'
 import swagger from '@fastify/swagger'
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { DfcConf } from '@fourfold/conf'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import fastify, {
@@ -32,6 +31,7 @@ import { renameRoutes } from './rename-form.ts'
 import { pagePolicy } from './security.ts'
 import { answerBadBytes, createHttpServer, sendContinue } from './server.ts'
 import { sessionRoutes } from './session.ts'
+import { type ShapeTypeProvider, shapeValidator } from './shape-schemas.ts'
 import { tusRoutes } from './tus.ts'
 import { createViews } from './views.ts'
 import { zipRoute } from './zip.ts'
@@ -41,7 +41,7 @@ export type App = FastifyInstance<
   RawRequestDefaultExpression,
   RawReplyDefaultExpression,
   FastifyBaseLogger,
-  TypeBoxTypeProvider
+  ShapeTypeProvider
 >
 
 export interface AppOptions {
@@ -88,8 +88,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       const error = isBadUrl ? new DfsError('NAME_INVALID', message, { cause: thrown }) : thrown
       void answerFailure({ error, request, reply: reply as FastifyReply, views })
     },
-  }).withTypeProvider<TypeBoxTypeProvider>()
-  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  }).withTypeProvider<ShapeTypeProvider>()
+  app.setValidatorCompiler(shapeValidator)
   app.decorateRequest('signedIn', null)
   answerFailures(app as unknown as FastifyInstance, views)
 

@@ -1,9 +1,8 @@
 // The face for files: which address and method does what, who may, and what must hold before a
 // body is read.
 import multipart from '@fastify/multipart'
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, Type } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import type { Store } from '../dfs/store.ts'
 import { prefersHtml } from './accept.ts'
 import type { App } from './app.ts'

@@ -1,6 +1,6 @@
 // The four nodes as JSON: health for every user, and the figures of disk, repair and scrub. Knows
 // nothing of how they are had.
-import { Type } from 'typebox'
+import { Type } from '@fourfold/storage-node/protocol'
 import type { RepairProgress, ScrubPass, ScrubProgress } from '../dfs/node-status.ts'
 import type { NodeState } from '../dfs/store.ts'
 

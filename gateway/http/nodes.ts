@@ -1,9 +1,8 @@
 // What is known of the four nodes: once as JSON, or as server-sent events while a page is open.
 // And whether this gateway lives and can serve, for whoever watches over it.
 import type { ServerResponse } from 'node:http'
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, Type } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import type { Identity } from '../dfs/identity.ts'
 import type { NodeState, Store } from '../dfs/store.ts'
 import type { App } from './app.ts'

@@ -1,6 +1,6 @@
 // What @fastify/swagger adds to the routes' own schemas to make /openapi.json.
 import type { SwaggerOptions } from '@fastify/swagger'
-import { Type } from 'typebox'
+import { Type } from '@fourfold/storage-node/protocol'
 import { fileParamsSchema } from './schemas.ts'
 
 const WILDCARD = /\/\*$/

@@ -1,8 +1,8 @@
 // The HTML pages at `/` that work without scripts: sign-in, the listing, deleting. Uploads post
 // to /files and sign-in to /session; what a page looks like is web's.
 import fastifyStatic from '@fastify/static'
+import { Type } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'

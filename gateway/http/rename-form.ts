@@ -1,9 +1,8 @@
 // The page that gives a file or folder another name without scripts. What it does is PATCH's; a
 // name that is taken brings the page again, with the choice to replace what has it.
 import formbody from '@fastify/formbody'
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, Type } from '@fourfold/storage-node/protocol'
 import type { FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'

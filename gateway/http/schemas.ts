@@ -1,6 +1,6 @@
 // The shapes of what HTTP takes and gives, once: they validate, they write JSON, and they become
 // /openapi.json. Knows nothing of how anything is done.
-import { type Static, Type } from 'typebox'
+import { type Static, Type } from '@fourfold/storage-node/protocol'
 import type {
   FileDescription,
   FileInfo,

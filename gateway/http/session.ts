@@ -1,8 +1,7 @@
 // Signing in and out for browsers: checks a name and password once and leaves an encrypted cookie
 // that holds the user's keys. Nothing of a session is kept on the gateway.
 import formbody from '@fastify/formbody'
-import { DfsError } from '@fourfold/storage-node/protocol'
-import { Type } from 'typebox'
+import { DfsError, Type } from '@fourfold/storage-node/protocol'
 import type { Store } from '../dfs/store.ts'
 import { prefersHtml } from './accept.ts'
 import type { App } from './app.ts'

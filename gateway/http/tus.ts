@@ -1,9 +1,8 @@
 // The face for uploads that survive broken connections: tus 1.0.0 at /uploads, with creation,
 // creation-with-upload, deferred length, expiration, checksum and termination. Our own and not
 // @tus/server, which has no checksums, no problem documents and no offsets that storage confirms.
-import { DfsError, ROW_BYTES } from '@fourfold/storage-node/protocol'
+import { DfsError, ROW_BYTES, Type } from '@fourfold/storage-node/protocol'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import type { KeptInfo } from '../dfs/kept-info.ts'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'

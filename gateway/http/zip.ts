@@ -2,10 +2,9 @@
 // the form of the page that works without scripts. A failure in the middle breaks the connection:
 // nobody takes a part for the whole.
 import formbody from '@fastify/formbody'
-import { DfsError } from '@fourfold/storage-node/protocol'
+import { DfsError, Type } from '@fourfold/storage-node/protocol'
 import { create } from 'content-disposition'
 import type { FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
