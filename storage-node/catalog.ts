@@ -115,8 +115,9 @@ END;
 
 export interface Catalog {
   database: DatabaseSync
-  /** The only way to write. */
+  /** The only ways to write. */
   write: GroupCommit['write']
+  writeAlone: GroupCommit['writeAlone']
   /** A number greater than any before, for what changes in the present write. */
   nextChange(): number
   /** The last of these numbers that is on the disk. */
@@ -204,6 +205,7 @@ function catalogOf(database: DatabaseSync): Catalog {
   return {
     database,
     write: commits.write,
+    writeAlone: commits.writeAlone,
     nextChange: () => ++change,
     lastChange: () => metaOf('change'),
     isEmpty: () => metaOf('change') === 0,

@@ -39,7 +39,7 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
   async function takeAccounts(told: readonly PeerAccount[], onWrite: () => void): Promise<void> {
     // A removal that is under way here must not take what comes after it.
     for (const user of accounts.usersBeingRemoved()) await forgetUser(user)
-    const removed = await catalog.write(() => {
+    const removed = await catalog.writeAlone(() => {
       onWrite()
       return told.filter((one) => accounts.applyTold(one))
     })
@@ -88,7 +88,7 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
         link,
         told.map(({ user }) => user),
       )
-      const doomed = await catalog.write(() => {
+      const doomed = await catalog.writeAlone(() => {
         keep(link, { ...known, entries: header.next })
         return told.flatMap((one) => (strangers.has(one.user) ? [] : peerEntries.applyTold(one)))
       })

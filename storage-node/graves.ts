@@ -60,7 +60,7 @@ export function createGraves(options: GravesOptions): () => Promise<void> {
     let collected = 0
     for (let count = PAGE; count === PAGE; collected += count) {
       const beforeMs = Date.now() - keepMs
-      count = await catalog.write(() => {
+      count = await catalog.writeAlone(() => {
         const files = peerEntries.applyUnbury({ upTo: known.entries, beforeMs, limit: PAGE })
         return files + accounts.applyUnbury({ upTo: known.accounts, beforeMs, limit: PAGE - files })
       })

@@ -123,7 +123,9 @@ function createServices(
     await staging.dropUser(user)
     await kept.dropUser(user)
     for (;;) {
-      const { count, doomed } = await catalog.write(() => entries.applyForget(user, FORGET_PAGE))
+      const { count, doomed } = await catalog.writeAlone(() =>
+        entries.applyForget(user, FORGET_PAGE),
+      )
       await parts.discard(doomed)
       if (count === 0) break
     }

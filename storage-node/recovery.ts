@@ -118,7 +118,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   }
 
   async function collectOnce(): Promise<number> {
-    await catalog.write(() => peerEntries.applyForgive(Date.now()))
+    await catalog.writeAlone(() => peerEntries.applyForgive(Date.now()))
     await collectGraves().catch((error: unknown) => {
       log.debug('No tombstone can be collected now.', { reason: toDfsError(error).message })
     })

@@ -1,6 +1,5 @@
 // A worker that writes entries into one node's catalog, through the node's own tables, as fast as
 // they come. The node must not run meanwhile.
-
 import { parentPort, workerData } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import { openCatalog } from '../../storage-node/catalog.ts'
@@ -34,7 +33,7 @@ parentPort!.on('message', async (batch: EntryBatch | 'end') => {
     parentPort!.close()
     return
   }
-  await catalog.write(() => {
+  await catalog.writeAlone(() => {
     for (const { file, version, x, sealed } of batch.entries) {
       const parts = partsOfNode(node, x).map((part) => {
         return { part, bytes: 1, pieceBytes: 1, checksum: 0, data }

@@ -36,6 +36,39 @@ test('writes of one turn share a transaction, and one that fails spoils no other
   }
 })
 
+test('a write that stands alone has a transaction of its own, and is undone with it', async () => {
+  const { database, insert, count } = newDatabase()
+  let transactions = 0
+  const commits = createGroupCommit({ database, beforeCommit: () => transactions++ })
+  const outcomes = await Promise.allSettled([
+    commits.writeAlone(() => insert.run(1)),
+    commits.write(() => insert.run(2)),
+    commits.writeAlone(() => {
+      insert.run(3)
+      throw new DfsError('STALE_VERSION', 'no')
+    }),
+    commits.write(() => {
+      insert.run(4)
+      throw new DfsError('STALE_VERSION', 'no')
+    }),
+    commits.write(() => insert.run(5)),
+  ])
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled'],
+  )
+  assert.equal(transactions, 2)
+  assert.equal(count(), 3)
+  await assert.rejects(
+    commits.write(() => {
+      insert.run(6)
+      throw new DfsError('STALE_VERSION', 'no')
+    }),
+    { code: 'STALE_VERSION' },
+  )
+  assert.equal(count(), 3)
+})
+
 test('a write sees those before it in the same transaction', async () => {
   const { database, insert, count } = newDatabase()
   const commits = createGroupCommit({ database, beforeCommit: () => {} })
