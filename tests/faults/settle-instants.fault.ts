@@ -8,7 +8,8 @@ import type { TestNode } from '../support/cluster.ts'
 import { type Arena, startArena } from './arena.ts'
 import { checkInstant } from './instant.ts'
 
-const GRACE_MS = 400
+/** Long enough for a slow machine to bring an upload from its prepare to its commit. */
+const GRACE_MS = 1500
 const DIED_LIMIT_MS = 30_000
 
 let arena: Arena
@@ -87,7 +88,7 @@ function leaveUndecided(prepared: (typeof left)[number], without: number): Promi
   for (const relay of caught) {
     relay.ambush({
       ...{ sought, isAnswer: false },
-      spring: () => --leftCount === 0 && setTimeout(spring, GRACE_MS / 4),
+      spring: () => --leftCount === 0 && setTimeout(spring, GRACE_MS / 10),
     })
   }
   return died.promise
