@@ -18,6 +18,7 @@ import {
 import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
 import {
   KeptSession,
+  lockedIfUnknown,
   requireNoBytes,
   requireOffset,
   type SessionOptions,
@@ -210,7 +211,12 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
         await requireNoBytes(abortable(request.source, stopping.signal), at.state.offset)
         return infoOf(at)
       }
-      return await write(identity, { ...request, signal: stopping.signal }, { at, writer })
+      // It was there a moment ago: whatever a node no longer knows now, another writer has ended.
+      return await write(identity, { ...request, signal: stopping.signal }, { at, writer }).catch(
+        (error: unknown) => {
+          throw lockedIfUnknown(error)
+        },
+      )
     } catch (error) {
       const isOvertaken = stopping.signal.aborted && signal?.aborted !== true
       throw isOvertaken ? locked(error) : asUnavailable(error)
