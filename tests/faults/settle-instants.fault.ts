@@ -65,7 +65,7 @@ for (const prepared of left) {
           }
           const name = `${prepared} ${what} ${isAnswer} ${victim}`
           const { told, seen } = await checkInstant(arena, { name, change, size: 'small', begin })
-          assert.equal(told.status, 0, 'the gateway died')
+          assert.equal(told.status, 0, `${told.status} ${told.code}: the gateway lives`)
           if (prepared === 'on all four') assert.equal(seen, 'new')
           t.diagnostic(`DFS${dying!.number} died, ${change}: ${seen}`)
         })

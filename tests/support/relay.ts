@@ -140,6 +140,7 @@ export async function startRelay(targetPort: () => number): Promise<Relay> {
     },
     ambush(ambush) {
       trap = ambush
+      awaited = undefined
     },
     async [Symbol.asyncDispose]() {
       for (const { source } of [...pipes]) source.destroy()
