@@ -18,7 +18,6 @@ import {
 import { asUnavailable, type KeptAt, listKept, lookKept } from './kept-nodes.ts'
 import {
   KeptSession,
-  lockedIfUnknown,
   requireNoBytes,
   requireOffset,
   type SessionOptions,
@@ -211,12 +210,7 @@ export function createKeptUploads(options: KeptOptions): KeptUploads {
         await requireNoBytes(abortable(request.source, stopping.signal), at.state.offset)
         return infoOf(at)
       }
-      // It was there a moment ago: whatever a node no longer knows now, another writer has ended.
-      return await write(identity, { ...request, signal: stopping.signal }, { at, writer }).catch(
-        (error: unknown) => {
-          throw lockedIfUnknown(error)
-        },
-      )
+      return await write(identity, { ...request, signal: stopping.signal }, { at, writer })
     } catch (error) {
       const isOvertaken = stopping.signal.aborted && signal?.aborted !== true
       throw isOvertaken ? locked(error) : asUnavailable(error)

@@ -97,24 +97,26 @@ export function digestHeaders(
   if (file.sha256 !== undefined) {
     known.set('sha-256', Buffer.from(file.sha256, 'hex').toString('base64'))
   }
-  const wanted = wishes(headers['want-repr-digest'])
-  const asked = [...known.keys()].filter((algorithm) => (wanted.get(algorithm) ?? 0) > 0)
+  const names = [...known.keys()]
+  const wantedBy = (wishes: Map<string, number>) =>
+    names.filter((name) => (wishes.get(name) ?? 0) > 0)
+  const ofFile = wishesOf(headers['want-repr-digest'])
+  const asked = wantedBy(ofFile)
   // Section 4: who asks for other algorithms may be answered with one that it did not name, but
   // not with one that it refused.
-  const told = asked.length > 0 ? asked : [...known.keys()].filter((name) => !wanted.has(name))
-  const field = (names: readonly string[]) => names.map((n) => `${n}=:${known.get(n)}:`).join(', ')
+  const told = asked.length > 0 ? asked : names.filter((name) => !ofFile.has(name))
+  const field = (some: string[]) => some.map((name) => `${name}=:${known.get(name)}:`).join(', ')
   const fields: Record<string, string> = told.length === 0 ? {} : { 'repr-digest': field(told) }
   if (!isWhole) return fields
   // RFC 2616 never said whether this is of the part or of the whole, so a part does not carry it.
   fields['content-md5'] = md5
-  const ofContent = wishes(headers['want-content-digest'])
-  const sent = [...known.keys()].filter((algorithm) => (ofContent.get(algorithm) ?? 0) > 0)
+  const sent = wantedBy(wishesOf(headers['want-content-digest']))
   if (sent.length > 0) fields['content-digest'] = field(sent)
   return fields
 }
 
 /** How much each algorithm is wanted, 0 (refused) to 10. */
-function wishes(field: string | string[] | undefined): Map<string, number> {
+function wishesOf(field: string | string[] | undefined): Map<string, number> {
   if (field === undefined) return new Map()
   return new Map(
     members(field).flatMap((item): [string, number][] => {

@@ -130,3 +130,8 @@ export async function ask(
     return { status: 0, code: '', nodes: [] }
   }
 }
+
+/** How `op` stands in the header of a request: CBOR texts of fewer than 24 bytes. */
+export function opBytes(op: string): Buffer {
+  return Buffer.from(`bop${String.fromCharCode(0x60 + op.length)}${op}`, 'latin1')
+}

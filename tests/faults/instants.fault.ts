@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { md5Hex, seededBytes } from '../support/content.ts'
 import { ALL_NODES, type Arena, startArena } from './arena.ts'
-import { ABSENT, ask, checkInstant, put, SIZES, whileAway } from './instant.ts'
+import { ABSENT, ask, checkInstant, opBytes, put, SIZES, whileAway } from './instant.ts'
 
 /** Below what the gateway waits for a silent node, so that the nodes decide before it. */
 const GRACE_MS = 400
@@ -124,9 +124,4 @@ test('an upload that the nodes gave up for the slowness of one is not acknowledg
 /** By now the nodes have decided what their gateway has not. */
 function settled(): Promise<void> {
   return wait(3 * GRACE_MS)
-}
-
-/** How `op` stands in the header of a request: CBOR texts of fewer than 24 bytes. */
-function opBytes(op: string): Buffer {
-  return Buffer.from(`bop${String.fromCharCode(0x60 + op.length)}${op}`, 'latin1')
 }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { TestNode } from '../support/cluster.ts'
 import { type Arena, startArena } from './arena.ts'
-import { checkInstant } from './instant.ts'
+import { checkInstant, opBytes } from './instant.ts'
 
 /** Long enough for a slow machine to bring an upload from its prepare to its commit. */
 const GRACE_MS = 1500
@@ -80,8 +80,7 @@ function leaveUndecided(prepared: (typeof left)[number], without: number): Promi
   const died = Promise.withResolvers<void>()
   const spring = () => died.resolve(gateway!.kill('SIGKILL'))
   const relays = gateway!.relays
-  const op = prepared === 'on all four' ? 'commit' : 'store'
-  const sought = Buffer.from(`bop${String.fromCharCode(0x60 + op.length)}${op}`, 'latin1')
+  const sought = opBytes(prepared === 'on all four' ? 'commit' : 'store')
   const caught = prepared === 'on all four' ? relays : [relays[without - 1]!]
   // The three others have it before the gateway dies: it dies when the last is caught.
   let leftCount = caught.length
