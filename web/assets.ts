@@ -1,4 +1,4 @@
-// Finds the built script, style sheet, icon and font in Vite's manifest, so that pages can name
+// Finds the built script, style sheet and icon in Vite's manifest, so that pages can name
 // files whose names carry a hash. Reads no disk: whoever serves the files hands in what it read.
 
 /** What a page needs to name; paths from the root of the site. */
@@ -7,7 +7,6 @@ export interface AssetPaths {
   script: string
   style: string
   icon: string
-  font: string
 }
 
 /** Keys of the manifest, which are source paths: by their ends, since packages may be hoisted. */
@@ -15,7 +14,6 @@ const SOURCES: Readonly<Record<keyof AssetPaths, string>> = {
   script: 'app/main.ts',
   style: 'styles/main.css',
   icon: 'icon.svg',
-  font: 'atkinson-hyperlegible-next-latin-wght-normal.woff2',
 }
 
 /**
@@ -30,10 +28,5 @@ export function assetPaths(manifestText: string, base: string): AssetPaths {
     if (!entry) throw new Error(`The web build has no ${kind}: run npm run build.`)
     return `${base}/${entry[1].file}`
   }
-  return {
-    script: find('script'),
-    style: find('style'),
-    icon: find('icon'),
-    font: find('font'),
-  }
+  return { script: find('script'), style: find('style'), icon: find('icon') }
 }

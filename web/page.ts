@@ -48,8 +48,8 @@ export type PageTask =
  */
 interface PageFrame {
   base: string
-  /** Paths of the built script, style sheet, icon and font. */
-  assets: { script: string; style: string; icon: string; font: string }
+  /** Paths of the built script, style sheet and icon. */
+  assets: { script: string; style: string; icon: string }
   user?: string
   /** Chosen against what the system prefers. */
   theme?: Theme

@@ -32,7 +32,7 @@ const HYDRATION_MARKS = /<!--[^>]*-->/g
  */
 export function renderPage(page: Page): string {
   const body = render(PageBody, { props: { page } }).body.replace(HYDRATION_MARKS, '')
-  const { style, icon, font } = page.assets
+  const { style, icon } = page.assets
   const { facts, script } = isTakenOver(page) ? appMarks(page) : { facts: '', script: '' }
   const theme = page.theme === undefined ? '' : ` data-theme="${page.theme}"`
   return `<!doctype html>
@@ -43,7 +43,6 @@ export function renderPage(page: Page): string {
 <meta name="color-scheme" content="light dark">
 <title>${escapeText(pageTitle(page))} – Fourfold</title>
 <link rel="icon" type="image/svg+xml" href="${escapeText(icon)}">
-<link rel="preload" href="${escapeText(font)}" as="font" type="font/woff2" crossorigin>
 <link rel="stylesheet" href="${escapeText(style)}">
 ${script}</head>
 <body>${body}</body>

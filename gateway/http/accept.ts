@@ -31,7 +31,15 @@ export function prefersLines(headers: IncomingHttpHeaders): boolean {
   return lines > 0 && lines >= weight(accept, 'application/json')
 }
 
-/** The weight (RFC 9110 section 12.5.1) of a type that is named as such; wildcards name nothing. */
+/** Whether an answer may come compressed by gzip (RFC 9110 section 12.5.3). */
+export function takesGzip(headers: IncomingHttpHeaders): boolean {
+  return weight(String(headers['accept-encoding'] ?? ''), 'gzip') > 0
+}
+
+/**
+ * The weight (RFC 9110 section 12.4.2) of a type or coding that is named as such; wildcards name
+ * nothing.
+ */
 function weight(accept: string, type: string): number {
   for (const item of accept.split(',')) {
     const [name = '', ...parameters] = item.split(';').map((text) => text.trim().toLowerCase())

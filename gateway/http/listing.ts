@@ -7,6 +7,7 @@ import type { Listing, ListQuery, Store } from '../dfs/store.ts'
 import { prefersHtml, prefersLines } from './accept.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
+import { sendCompressed } from './compressed.ts'
 import { judgeRead } from './conditions.ts'
 import type { Patience } from './patience.ts'
 import { abortOnClose } from './response-body.ts'
@@ -51,7 +52,7 @@ export function listingRoute(app: App, { store, views, patience }: ListingOption
       const signal = abortOnClose(reply.raw)
       if (since !== undefined) {
         const changes = await store.changes(identity, { since, signal })
-        return sendJson(reply, changesJson(changes))
+        return sendCompressed(request, reply.type(JSON_TYPE), JSON.stringify(changesJson(changes)))
       }
       const query = queryOf(request.query, signal)
       if (prefersLines(request.headers)) {
@@ -84,11 +85,7 @@ function sendListing(request: FastifyRequest, reply: FastifyReply, listing: List
   const tag = { md5: listing.change, modifiedMs: Date.now() }
   const verdict = judgeRead({ 'if-none-match': ifNoneMatch }, tag)
   if (verdict === 'not-modified') return reply.code(304).send()
-  return sendJson(reply, listingJson(listing))
-}
-
-function sendJson(reply: FastifyReply, value: object) {
-  return reply.type(JSON_TYPE).send(JSON.stringify(value))
+  return sendCompressed(request, reply.type(JSON_TYPE), JSON.stringify(listingJson(listing)))
 }
 
 function sendLines(reply: FastifyReply, source: AsyncIterable<string>) {

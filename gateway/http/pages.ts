@@ -6,11 +6,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Store } from '../dfs/store.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
+import { sendCompressed } from './compressed.ts'
 import type { PageBundle } from './page-bundle.ts'
 import { type ListingView, listPage } from './page-listing.ts'
 import { folderPrefix } from './request-names.ts'
 import { abortOnClose } from './response-body.ts'
-import { pageFile, type Views } from './views.ts'
+import { HTML_TYPE, pageFile, type Views } from './views.ts'
 
 const YEAR_MS = 365 * 24 * 3_600_000
 const MAX_PAGE = 100_000
@@ -99,7 +100,7 @@ async function sendListing(
   const identity = identityOf(request)
   const page = await listPage({ store, identity, view, signal })
   const { folder, search } = view
-  return views.send(request, reply, {
+  const html = views.render(request, {
     kind: 'files',
     files: page.files.map(pageFile),
     folders: page.folders,
@@ -113,6 +114,9 @@ async function sendListing(
     origin: publicUrl === '' ? `${request.protocol}://${request.host}` : publicUrl,
     ...takeNotice(request),
   })
+  reply.type(HTML_TYPE)
+  // What was looked for stands in the page.
+  return search === '' ? sendCompressed(request, reply, html) : reply.send(html)
 }
 
 /** An address is typed by hand too: what makes no sense in it counts as not there. */

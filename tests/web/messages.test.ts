@@ -15,7 +15,7 @@ import type { Page, PageTask } from '../../web/page.ts'
 type Message = Extract<Page, { kind: 'message' }>
 
 function message(code: string, task?: PageTask, stored: string[] = []): Message {
-  const assets = { script: '', style: '', icon: '', font: '' }
+  const assets = { script: '', style: '', icon: '' }
   return {
     ...{ kind: 'message', base: '/store', assets, nodes: [], status: 503 },
     ...{ code, text: 'Text.', hint: 'Hint.', stored },

@@ -18,7 +18,7 @@ const CSS_LIMIT_BYTES = 6 * 1024
 
 const assets = {
   ...{ script: '/assets/a.js', style: '/assets/s.css' },
-  ...{ icon: '/assets/i.svg', font: '/assets/f.woff2' },
+  icon: '/assets/i.svg',
 }
 const EVIL = '"><script>alert(1)</script><!-- &amp; {@html x} \' --> .txt'
 

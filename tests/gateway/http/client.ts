@@ -41,7 +41,8 @@ export async function call(url: string, options: CallOptions = {}): Promise<Repl
   })
   const bytes = Buffer.from(await answer.body.arrayBuffer())
   const text = bytes.toString()
-  const isJson = /json/.test(String(answer.headers['content-type']))
+  const isPlain = answer.headers['content-encoding'] === undefined
+  const isJson = isPlain && /json/.test(String(answer.headers['content-type']))
   return {
     status: answer.statusCode,
     headers: answer.headers as Record<string, string>,

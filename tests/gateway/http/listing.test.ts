@@ -2,9 +2,10 @@
 // since, and events; through two gateways that know nothing of each other.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import { request } from 'undici'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
-import { BASIC, call, PASSWORD, USER } from './client.ts'
+import { BASIC, call, HTML, PASSWORD, USER } from './client.ts'
 
 let cluster: TestCluster
 let url: string
@@ -145,3 +146,31 @@ async function* filesEvents(source: AsyncIterable<string>): AsyncGenerator<strin
   }
   throw new Error('the events ended')
 }
+
+test('a listing comes compressed to who takes it so, and never beside what was looked for', async () => {
+  for (let index = 0; index < 20; index++) await put(url, `packed/report ${index}`, 1)
+  const send = async (path: string, headers: Record<string, string>) =>
+    await call(`${url}${path}`, { headers })
+  const json = '/files?prefix=packed/'
+  const page = '/?folder=packed/'
+  const isHtml = { accept: HTML }
+  for (const [path, headers] of [
+    [json, {}],
+    [page, isHtml],
+  ] as const) {
+    const plain = await send(path, headers)
+    assert.equal(plain.headers['content-encoding'], undefined)
+    assert.equal(plain.headers['vary'], 'accept-encoding')
+    const refused = await send(path, { ...headers, 'accept-encoding': 'gzip;q=0, br' })
+    assert.equal(refused.headers['content-encoding'], undefined)
+    const packed = await send(path, { ...headers, 'accept-encoding': 'br, gzip' })
+    assert.equal(packed.headers['content-encoding'], 'gzip')
+    assert.equal(packed.headers['vary'], 'accept-encoding')
+    assert.equal(Number(packed.headers['content-length']), packed.body.length)
+    assert.equal(gunzipSync(packed.body).toString(), plain.text)
+    assert.ok(packed.body.length * 4 < plain.body.length)
+  }
+  const found = await send('/?q=report', { ...isHtml, 'accept-encoding': 'gzip' })
+  assert.equal(found.headers['content-encoding'], undefined)
+  assert.match(found.text, /report 19/)
+})
