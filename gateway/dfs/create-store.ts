@@ -15,6 +15,7 @@ import { checkAll } from './fsck-all.ts'
 import type { Identity } from './identity.ts'
 import { createKeptUploads } from './kept-uploads.ts'
 import { createListings } from './listing.ts'
+import { createListingSnapshots, type SnapshotOptions } from './listing-snapshots.ts'
 import { lookupExisting } from './lookup.ts'
 import { move } from './move.ts'
 import { moveFolder } from './move-folder.ts'
@@ -34,6 +35,8 @@ export interface StoreOptions {
   clusterKey?: Buffer
   /** Whose turn it is to try a password; default: this process alone decides. */
   turns?: Turns
+  /** Where a gateway keeps what it remembers for listings; default: it forgets. */
+  snapshots?: Pick<SnapshotOptions, 'folder' | 'minFiles'>
   /** Takes one line about what an operator should know. */
   log?: (line: string) => void
 }
@@ -58,8 +61,10 @@ export function createStore(options: StoreOptions): Store {
   })
   const admission = createAdmission(limits)
   const digestThreads = createDigestThreads()
+  const snapshots = options.snapshots && createListingSnapshots({ log, ...options.snapshots })
   const listings = createListings({
     cluster,
+    ...(snapshots && { snapshots }),
     maxFiles: limits.listed_files,
     pollMs: limits.listing_poll_ms,
   })
@@ -124,7 +129,7 @@ export function createStore(options: StoreOptions): Store {
     },
     accounts: createAccounts({ cluster, signIn, clusterKey, rounds: conf.accounts.rounds }),
     async close() {
-      listings.close()
+      await listings.close()
       await Promise.all([cluster.close(), digestThreads.close()])
     },
   }

@@ -30,12 +30,38 @@ interface Prepared {
 }
 
 export class FileIndex {
-  readonly table = new FileTable()
-  readonly #order = new NameOrder((slot) => this.table.shownName(slot))
+  readonly table: FileTable
+  readonly #order: NameOrder
   /** By slot. */
   readonly #pending = new Map<number, Prepared[]>()
   readonly #views = new Map<string, ListingView>()
   #span: NamedSpan | undefined
+
+  /** Of what is in `table` the first `inOrder` files stand in order of name. */
+  constructor(table: FileTable = new FileTable(), inOrder = 0) {
+    this.table = table
+    const first = Int32Array.from({ length: inOrder }, (_, slot) => slot)
+    const nameOf = (slot: number) => table.shownName(slot)
+    this.#order = new NameOrder(
+      nameOf,
+      first.filter((slot) => table.isShown(slot)),
+    )
+    for (let slot = inOrder; slot < table.count; slot++) {
+      if (table.isShown(slot)) this.#order.add(slot)
+    }
+  }
+
+  /** The slots of all files of which a version is decided: those that exist in order of name. */
+  knownSlots(): { slots: Int32Array; inOrder: number } {
+    const { table } = this
+    const shown = this.#order.settled()
+    const all = Int32Array.from({ length: table.count }, (_, slot) => slot)
+    const others = all.filter((slot) => table.isKnown(slot) && !table.isShown(slot))
+    const slots = new Int32Array(shown.length + others.length)
+    slots.set(shown)
+    slots.set(others, shown.length)
+    return { slots, inOrder: shown.length }
+  }
 
   /**
    * Takes what node 0..3 says of one version. A version that is committed anywhere is committed;

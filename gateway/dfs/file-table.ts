@@ -15,6 +15,21 @@ const FIRST_CAPACITY = 64
 /** Bits of a flag byte: two of the rotation, then these. */
 const IS_KNOWN = 4
 const IS_DELETED = 8
+/** A file outside of memory: as in `#keys`, then size, time, held, flags, number of its type. */
+const SIZE_AT = STRIDE_BYTES
+const MODIFIED_AT = SIZE_AT + 8
+const HELD_AT = MODIFIED_AT + 8
+const FLAGS_AT = HELD_AT + 2
+const TYPE_AT = FLAGS_AT + 1
+const RECORD_BYTES = TYPE_AT + 2
+
+/** Files as `pack` gives and `append` takes them. */
+export interface PackedFiles {
+  records: Buffer
+  /** Null where a file was deleted before its name was seen. */
+  names: (string | null)[]
+  types: string[]
+}
 
 export class FileTable {
   #count = 0
@@ -94,6 +109,49 @@ export class FileTable {
     this.#keys.set(description.md5, slot * STRIDE_BYTES + MD5_AT)
     this.#flags[slot] = (this.#flags[slot]! & ~3) | description.x
     this.#types[slot] = this.#numberOfType(description.type)
+  }
+
+  /** What is known of these slots, at most 65,536, for keeping it outside of memory. */
+  pack(slots: Int32Array): PackedFiles {
+    const records = Buffer.alloc(slots.length * RECORD_BYTES)
+    const types = new Map<number, number>()
+    for (const [index, slot] of slots.entries()) {
+      const at = index * RECORD_BYTES
+      const type = this.#types[slot]!
+      if (!types.has(type)) types.set(type, types.size)
+      this.#keys.copy(records, at, slot * STRIDE_BYTES, (slot + 1) * STRIDE_BYTES)
+      records.writeDoubleBE(this.#sizes[slot]!, at + SIZE_AT)
+      records.writeDoubleBE(this.#modified[slot]!, at + MODIFIED_AT)
+      records.writeUInt16BE(this.#held[slot]!, at + HELD_AT)
+      records.writeUInt8(this.#flags[slot]!, at + FLAGS_AT)
+      records.writeUInt16BE(types.get(type)!, at + TYPE_AT)
+    }
+    return {
+      records,
+      names: Array.from(slots, (slot) => this.#names[slot] ?? null),
+      types: Array.from(types.keys(), (number) => this.#typeNames[number] ?? ''),
+    }
+  }
+
+  /** Takes what `pack` gave, into slots that follow one another; none of the files is here yet. */
+  append({ records, names, types }: PackedFiles): void {
+    const numbers = types.map((type) => this.#numberOfType(type))
+    for (const [index, name] of names.entries()) {
+      const at = index * RECORD_BYTES
+      const slot = this.add(records, at)
+      records.copy(this.#keys, slot * STRIDE_BYTES, at, at + STRIDE_BYTES)
+      this.#names[slot] = name ?? undefined
+      this.#sizes[slot] = records.readDoubleBE(at + SIZE_AT)
+      this.#modified[slot] = records.readDoubleBE(at + MODIFIED_AT)
+      this.#held[slot] = records.readUInt16BE(at + HELD_AT)
+      this.#flags[slot] = records.readUInt8(at + FLAGS_AT)
+      this.#types[slot] = numbers[records.readUInt16BE(at + TYPE_AT)]!
+    }
+  }
+
+  /** Whether some version of the file is decided; else all that is known is a prepared one. */
+  isKnown(slot: number): boolean {
+    return (this.#flags[slot]! & IS_KNOWN) !== 0
   }
 
   /** Whether the slot is that of a file which exists. */

@@ -22,6 +22,12 @@ export function fileKeysOf(userKey: KeyObject): { nameKey: KeyObject; entryKey: 
   }
 }
 
+/** Of the same kind: key and name (32 hex digits) of a gateway's own snapshot of a listing. */
+export function listingKeysOf(userKey: KeyObject): { key: KeyObject; name: string } {
+  const name = expand(userKey, 'fourfold listing name').export()
+  return { key: expand(userKey, 'fourfold listing'), name: name.toString('hex', 0, 16) }
+}
+
 /**
  * What a node knows a file by: the first 16 bytes of HMAC-SHA-256(name key, name in NFC, UTF-8).
  */

@@ -5,6 +5,7 @@ import { DfsError } from '@fourfold/storage-node/protocol'
 import { type ChangeMark, encodeMark, sinceMark, USER_TAG_BYTES } from './change-mark.ts'
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import type { Identity } from './identity.ts'
+import type { ListingSnapshots } from './listing-snapshots.ts'
 import { cursorAfter, rowAfter, rowCountOf, rowsOf } from './listing-view.ts'
 import { createListingWatch } from './listing-watch.ts'
 import { changesSince } from './node-changes.ts'
@@ -20,6 +21,8 @@ const UNKNOWN = -1
 
 export interface ListingOptions {
   cluster: Cluster
+  /** Where what is remembered outlasts this process; default: nowhere. */
+  snapshots?: ListingSnapshots
   /** Files remembered over all users; those of who listed least lately are forgotten first. */
   maxFiles: number
   /** How often the nodes are asked for a user whose files are watched. */
@@ -34,7 +37,7 @@ interface Known {
 export type Listings = ReturnType<typeof createListings>
 
 /** Remembers nothing before the first listing of a user. */
-export function createListings({ cluster, maxFiles, pollMs }: ListingOptions) {
+export function createListings({ cluster, snapshots, maxFiles, pollMs }: ListingOptions) {
   const users = new Map<string, Known>()
 
   function knownOf(identity: Identity): Known {
@@ -43,7 +46,8 @@ export function createListings({ cluster, maxFiles, pollMs }: ListingOptions) {
     const key = `${identity.user} ${digest.toString('latin1')}`
     let known = users.get(key)
     if (known === undefined) {
-      const files: UserFiles = new UserFiles({ cluster, onGrowth: () => makeRoom(files) })
+      const onGrowth = () => makeRoom(files)
+      const files: UserFiles = new UserFiles({ cluster, snapshots, onGrowth })
       known = { userTag: digest.subarray(0, USER_TAG_BYTES), files }
     }
     users.delete(key)
@@ -150,7 +154,16 @@ export function createListings({ cluster, maxFiles, pollMs }: ListingOptions) {
     },
   })
 
-  return { list, changes, watch: watch.watch, touch: watch.touch, close: watch.close }
+  return {
+    list,
+    changes,
+    watch: watch.watch,
+    touch: watch.touch,
+    async close() {
+      watch.close()
+      await snapshots?.close()
+    },
+  }
 }
 
 /** @throws DfsError BAD_REQUEST */

@@ -10,15 +10,17 @@ const SEARCH_RATIO = 16
 
 export class NameOrder {
   readonly #nameOf: (slot: number) => string
-  #slots: Int32Array = new Int32Array(0)
+  #slots: Int32Array
   #fresh: number[] = []
   /** Sorted, the longest first; each about twice as long as the next. */
   #runs: Int32Array[] = []
   /** Slots in `#slots`, `#runs` or `#fresh` that are to be left out. */
   readonly #gone = new Set<number>()
 
-  constructor(nameOf: (slot: number) => string) {
+  /** `slots` are in order already. */
+  constructor(nameOf: (slot: number) => string, slots: Int32Array = new Int32Array(0)) {
     this.#nameOf = nameOf
+    this.#slots = slots
   }
 
   /** A file that was not there is there now. */

@@ -10,6 +10,7 @@ import { ALL_NODES, type Cluster } from './cluster.ts'
 import { FileIndex } from './file-index.ts'
 import type { Identity } from './identity.ts'
 import { openListed } from './listed-description.ts'
+import type { ListingSnapshots } from './listing-snapshots.ts'
 import { type ChangesPage, changesSince } from './node-changes.ts'
 
 /** How far one node's changes are known; they are those of the folder with this epoch. */
@@ -20,9 +21,12 @@ export interface NodeCursor {
 
 /** Entries with a sealed description that does not open, kept until another node's copy is seen. */
 const MAX_DAMAGED = 1000
+/** A snapshot is made when this part of the files is new to it. */
+const KEEP_FRACTION = 10
 
 export interface UserFilesOptions {
   cluster: Cluster
+  snapshots?: ListingSnapshots | undefined
   /** Called as the memory grows. @throws DfsError where there is no room for more */
   onGrowth(): void
 }
@@ -43,6 +47,10 @@ export class UserFiles {
   #tail: Promise<unknown> = Promise.resolve()
   #waiting: { identity: Identity; run: Promise<number[]> } | undefined
   #runCount = 0
+  /** Whether a snapshot was looked for. */
+  #isBegun = false
+  /** Entries read in full that no snapshot has. */
+  #unkept = 0
 
   constructor(options: UserFilesOptions) {
     this.#options = options
@@ -93,6 +101,7 @@ export class UserFiles {
 
   async #refresh(identity: Identity): Promise<number[]> {
     const { cluster } = this.#options
+    await this.#begin(identity)
     const live = cluster.live()
     // A node with another folder: nothing of what it said before may count.
     if (live.some((node) => this.#isReplaced(node))) this.#forgetAll()
@@ -114,7 +123,26 @@ export class UserFiles {
     }
     // What did not open at one node has opened at another by now, or it is lost.
     for (const { node, entry } of refresh.damaged) this.#index.take(node, entry, open)
-    return this.#answered(inTurn, outcomes)
+    const answered = this.#answered(inTurn, outcomes)
+    this.#keep(identity)
+    return answered
+  }
+
+  /** From what was kept, where that is; the nodes tell what has changed since. */
+  async #begin(identity: Identity): Promise<void> {
+    if (this.#isBegun) return
+    this.#isBegun = true
+    const known = await this.#options.snapshots?.load(identity)
+    if (known === undefined) return
+    this.#index = known.index
+    this.#cursors = known.cursors
+    this.#options.onGrowth()
+  }
+
+  #keep(identity: Identity): void {
+    if (this.#unkept * KEEP_FRACTION < this.fileCount) return
+    const known = { index: this.#index, cursors: this.#cursors }
+    if (this.#options.snapshots?.keep(identity, known)) this.#unkept = 0
   }
 
   /** The nodes that answered. @throws DfsError where none did, or the failure was not a node's */
@@ -173,6 +201,7 @@ export class UserFiles {
   #take(node: number, { entries }: ChangesPage, refresh: Refresh, brief: boolean): boolean {
     const { open, damaged } = refresh
     let isKnown = true
+    if (!brief) this.#unkept += entries.length
     for (const entry of entries) {
       try {
         isKnown = this.#index.take(node, entry, brief ? undefined : open) && isKnown

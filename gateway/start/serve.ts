@@ -1,6 +1,6 @@
 // One process of the gateway: store, app and listening, and how all of that is stopped. Knows no
 // signals and no other processes.
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type DfcConf, readClusterKey } from '@fourfold/conf'
 import { DfsError } from '@fourfold/storage-node/protocol'
 import { saveCompileCache } from '../../conf/compile-cache.ts'
@@ -43,6 +43,7 @@ export async function serve({ conf, level, turns }: ServeOptions): Promise<Serve
     conf,
     ...(clusterKey === undefined ? {} : { clusterKey }),
     ...(turns === undefined ? {} : { turns }),
+    snapshots: { folder: join(data, 'listings') },
     log: (line) => logger.warn(line),
   })
   try {

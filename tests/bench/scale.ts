@@ -2,6 +2,7 @@
 // how long a node that has them takes to start. `npm run bench -- --scale 1000000`.
 import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { request } from 'undici'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { fillCatalogs, nameOfFile } from './catalogs.ts'
@@ -26,6 +27,9 @@ export interface ScaleRow {
   linesMs: number
   /** The same from one that has just started. */
   coldLinesMs: number
+  /** The first page and all rows from one that listed them before it started again. */
+  againMs: number
+  againLinesMs: number
   bytesPerFile: number
 }
 
@@ -73,7 +77,8 @@ async function measure(cluster: TestCluster, files: number): Promise<ScaleRow> {
   const credentials = `${userOf(files)}:${PASSWORD}`
   const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
   const ask = (url: string, path: string, headers = {}) => timed(url + path, authorization, headers)
-  const url = await cluster.startGateway()
+  const data = join(cluster.folder, `gateway-${files}`)
+  const url = await cluster.startGateway(undefined, data)
   const pid = cluster.gateways.at(-1)!.child.pid!
   const nodePids = cluster.nodes.map((node) => node.process.child.pid!)
   const cpuOf = (pids: number[]) =>
@@ -94,10 +99,20 @@ async function measure(cluster: TestCluster, files: number): Promise<ScaleRow> {
     bytesPerFile: (residentBytes(pid) - before.bytes) / files,
   }
   const other = await cluster.startGateway()
-  const coldLinesMs = await ask(other, '/files', { accept: 'application/x-ndjson' })
+  const asLines = { accept: 'application/x-ndjson' }
+  const coldLinesMs = await ask(other, '/files', asLines)
   const seenMs = await timeUntilSeen(other, url, authorization)
   await Promise.all(cluster.gateways.map((gateway) => gateway.kill('SIGKILL')))
-  return { ...row, coldLinesMs, seenMs }
+  const again = async (path: string, headers = {}) => {
+    const gateway = await cluster.startGateway(undefined, data)
+    await ask(gateway, '/nodes')
+    const tookMs = await ask(gateway, path, headers)
+    await cluster.gateways.at(-1)!.kill('SIGKILL')
+    return tookMs
+  }
+  const againMs = await median(3, () => again('/files?limit=100&delimiter=/'))
+  const againLinesMs = await again('/files', asLines)
+  return { ...row, coldLinesMs, seenMs, againMs, againLinesMs }
 }
 
 async function timeUntilSeen(from: string, to: string, authorization: string): Promise<number> {

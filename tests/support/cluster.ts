@@ -53,8 +53,11 @@ export interface TestCluster extends AsyncDisposable {
   addUser(user: string, password: string): Promise<void>
   /** A file like the cluster's dfc.conf, with one more line. */
   confWith(line: string): Promise<string>
-  /** Starts one more gateway, with `confFile` in place of the cluster's; answers its address. */
-  startGateway(confFile?: string): Promise<string>
+  /**
+   * Starts one more gateway, with `confFile` in place of the cluster's and `data` in place of a
+   * folder of its own; answers its address.
+   */
+  startGateway(confFile?: string, data?: string): Promise<string>
   /** Waits until `store` sees exactly these nodes (1..4) up. */
   whenUp(store: Store, numbers: readonly number[]): Promise<void>
 }
@@ -107,7 +110,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
       await writeFile(file, `${line}\n${await readFile(dfcConfFile, 'utf8')}`)
       return file
     },
-    startGateway: (confFile = dfcConfFile) => startGateway(cluster, confFile),
+    startGateway: (confFile = dfcConfFile, data = undefined) =>
+      startGateway(cluster, confFile, data),
     async addUser(user, password) {
       const store = await cluster.store()
       await store.accounts.add({ user, password })
@@ -152,8 +156,11 @@ function newNode(
   return node
 }
 
-async function startGateway(cluster: TestCluster, confFile: string): Promise<string> {
-  const data = join(cluster.folder, `gateway-${cluster.gateways.length}`)
+async function startGateway(
+  cluster: TestCluster,
+  confFile: string,
+  data = join(cluster.folder, `gateway-${cluster.gateways.length}`),
+): Promise<string> {
   const file = join(ROOT, 'gateway/bin/fourfold.ts')
   const gateway = startProcess({
     args: [file, 'gateway', '--conf', confFile, '--port', '0', '--data', data],

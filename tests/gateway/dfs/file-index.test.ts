@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { FileIndex } from '../../../gateway/dfs/file-index.ts'
 import { currentVersion } from '../../../gateway/dfs/file-state.ts'
+import { FileTable } from '../../../gateway/dfs/file-table.ts'
 import type { Listed } from '../../../gateway/dfs/listed-description.ts'
 import {
   cursorAfter,
@@ -184,6 +185,29 @@ function expectedRows(model: ReturnType<typeof modelOf>, asked: ViewQuery): stri
     ...plain.map(({ name }) => name),
   ]
 }
+
+test('an index that was packed away and taken up again goes on as if nothing had been', async (t) => {
+  const history = fc.array(said, { maxLength: 60 })
+  const property = fc.property(history, fc.nat(60), query, (all, packAt, asked) => {
+    let index = new FileIndex()
+    for (const [number, one] of all.entries()) {
+      const [entry] = readChangesPage(pageOf(one))
+      index.take(one.node, entry!, () => listedOf(one.name, one.version))
+      if (number !== packAt) continue
+      const { slots, inOrder } = index.knownSlots()
+      const table = new FileTable()
+      for (let from = 0; from < slots.length; from += 5) {
+        table.append(index.table.pack(slots.subarray(from, from + 5)))
+      }
+      const infos = (of: FileTable, from: Iterable<number>) =>
+        Array.from(from, (slot) => of.isShown(slot) && of.infoOf(slot, [0, 1, 2, 3]))
+      assert.deepEqual(infos(table, slots.keys()), infos(index.table, slots))
+      index = new FileIndex(table, inOrder)
+    }
+    checkView(index, modelOf(lastWords(all)), asked)
+  })
+  await holds(t, property, 400)
+})
 
 test('copies are those of the newest version, whichever node spoke first', async (t) => {
   const few = fc.record({ ...words, name: fc.constantFrom('a', 'b') })
