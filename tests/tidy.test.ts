@@ -76,7 +76,7 @@ const AVOIDED = /^(manager|helper|util|utility|utilitie|shard|stripe|fragment|bl
 /** A link, or a sentence in quotes, that could only be wrapped by taking it apart. */
 const UNBREAKABLE = /https?:\/\/\S{40}|^\s*[^'"`]{0,50}(['"`]).{60,}\1[^'"`]{0,24}$/
 
-const scripts = readSources('.ts')
+const scripts = readSources('.ts', '.js')
 const components = readSources('.svelte')
 const styles = readSources('.css')
 const pages = readSources('.md')
@@ -162,7 +162,7 @@ test('names use the words of the house', () => {
 test('nothing is left for later', () => {
   const later = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].join('|')})\\b`)
   none(
-    readSources('.ts', '.svelte', '.css', '.md', '.sh', '.toml', '.conf').flatMap(
+    readSources('.ts', '.js', '.svelte', '.css', '.md', '.sh', '.toml', '.conf').flatMap(
       ({ path, lines }) =>
         lines.flatMap((text, index) =>
           later.test(text) ? [`${path}:${index + 1} ${text.trim()}`] : [],

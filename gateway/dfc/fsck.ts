@@ -6,7 +6,7 @@ import { type Command, credentialsOf } from './grammar.ts'
 import { repairText } from './nodes.ts'
 import type { Session } from './session.ts'
 import { say } from './terminal.ts'
-import { countText, joinWords, sizeText, usageError, visibleText } from './voice.ts'
+import { countText, joinWords, numberText, sizeText, usageError, visibleText } from './voice.ts'
 
 const SIZE_COLUMNS = 8
 const STATE_COLUMNS = 14
@@ -76,7 +76,7 @@ function columns(copies: string, size: string, state: string, name: string): str
 function verdictsText(counts: Counts): string {
   const told = Object.entries(words).flatMap(([verdict, word]) => {
     const count = counts[verdict as Verdict]
-    return count === 0 ? [] : [`${count.toLocaleString('en')} ${word}`]
+    return count === 0 ? [] : [`${numberText(count)} ${word}`]
   })
   return told.length === 0 ? 'nothing to verify' : joinWords(told, 'and')
 }

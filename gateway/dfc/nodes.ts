@@ -5,7 +5,15 @@ import type { NodeState } from '../dfs/store.ts'
 import type { Command } from './grammar.ts'
 import { type Session, untilAborted } from './session.ts'
 import { say } from './terminal.ts'
-import { countText, durationText, sizeText, timeText, usageError, visibleText } from './voice.ts'
+import {
+  countText,
+  durationText,
+  numberText,
+  sizeText,
+  timeText,
+  usageError,
+  visibleText,
+} from './voice.ts'
 
 /** @throws DfsError, ReaderGone */
 export async function nodes(
@@ -79,7 +87,6 @@ function leftOf({ leftMs }: { leftMs?: number }): string[] {
   return leftMs === undefined ? [] : [`about ${durationText(leftMs)} left`]
 }
 
-const numberText = (count: number) => count.toLocaleString('en')
 const copiesText = (count: number) => `${numberText(count)} ${count === 1 ? 'copy' : 'copies'}`
 
 function tableText(rows: readonly string[][]): string {

@@ -12,7 +12,7 @@ const MAX_DELAY_MS = 10_000
 /** A process that ran this long starts its back-off anew. */
 const STEADY_MS = 60_000
 
-const LEASH = join(import.meta.dirname, 'leash.ts')
+const LEASH = join(import.meta.dirname, 'leash.js')
 
 export interface ChildOptions {
   /** Who speaks: `DFS1`, `gateway`. */

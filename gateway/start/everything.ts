@@ -11,8 +11,8 @@ import { type FirstAccount, makeFirstAccount } from './first-account.ts'
 import { readSettings, type Settings } from './settings.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const DFS = resolve(ROOT, 'storage-node/bin/dfs.ts')
-const FOURFOLD = resolve(ROOT, 'gateway/bin/fourfold.ts')
+const DFS = resolve(ROOT, 'storage-node/bin/dfs.js')
+const FOURFOLD = resolve(ROOT, 'gateway/bin/fourfold.js')
 const CONF = resolve(ROOT, 'conf/dfc.conf')
 const NODE_HOST = '127.0.0.1'
 const NODES = [0, 1, 2, 3]

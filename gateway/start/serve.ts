@@ -3,7 +3,7 @@
 import { join, resolve } from 'node:path'
 import { type DfcConf, readClusterKey } from '@fourfold/conf'
 import { DfsError } from '@fourfold/storage-node/protocol'
-import { saveCompileCache } from '../../conf/compile-cache.ts'
+import { saveCompileCache } from '../../conf/compile-cache.js'
 import { createStore } from '../dfs/create-store.ts'
 import type { Turns } from '../dfs/throttle.ts'
 import { type App, createApp } from '../http/app.ts'

@@ -19,7 +19,7 @@ export function printProfiles(folder: string): void {
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.cpuprofile'))) {
     const profile = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Profile
     const who = profile.nodes.some(({ callFrame }) =>
-      callFrame.url.endsWith('gateway/bin/fourfold.ts'),
+      callFrame.url.endsWith('gateway/bin/fourfold.js'),
     )
     const times = ownTimes(profile)
     const busyMs = [...times.values()].reduce((sum, ms) => sum + ms, 0)

@@ -9,7 +9,7 @@ import { costOf } from './process-cost.ts'
 
 const USER = 'bench'
 const PASSWORD = 'bench-password'
-const DFC = fileURLToPath(new URL('../../gateway/bin/dfc.ts', import.meta.url))
+const DFC = fileURLToPath(new URL('../../gateway/bin/dfc.js', import.meta.url))
 const TIMES = 5
 
 interface Start {

@@ -10,7 +10,7 @@ import { startNodeProcess, temporaryFolder } from '../support/storage-node.ts'
 import { newStoredFile, store } from '../support/stored-file.ts'
 import { WireClient } from '../support/wire-client.ts'
 
-const PROGRAM = fileURLToPath(new URL('../../storage-node/bin/dfs.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../storage-node/bin/dfs.js', import.meta.url))
 
 test('it says where it listens in one line, and stops cleanly when told', async () => {
   const { path, remove } = temporaryFolder()

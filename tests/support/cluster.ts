@@ -147,7 +147,7 @@ function newNode(
     process: undefined as unknown as RunningProcess,
     kill: (signal = 'SIGKILL') => node.process.kill(signal),
     async start() {
-      const file = join(ROOT, 'storage-node/bin/dfs.ts')
+      const file = join(ROOT, 'storage-node/bin/dfs.js')
       const args = [file, folder, String(node.port), '--conf', confFile]
       node.process = startProcess({ args, env })
       await node.process.waitFor(/listens on [^\n]*:\d+/)
@@ -161,7 +161,7 @@ async function startGateway(
   confFile: string,
   data = join(cluster.folder, `gateway-${cluster.gateways.length}`),
 ): Promise<string> {
-  const file = join(ROOT, 'gateway/bin/fourfold.ts')
+  const file = join(ROOT, 'gateway/bin/fourfold.js')
   const gateway = startProcess({
     args: [file, 'gateway', '--conf', confFile, '--port', '0', '--data', data],
   })

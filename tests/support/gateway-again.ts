@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { startProcess } from './process.ts'
 import type { Site } from './site.ts'
 
-const PROGRAM = fileURLToPath(new URL('../../gateway/bin/fourfold.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../gateway/bin/fourfold.js', import.meta.url))
 
 export async function stopGateway({ cluster }: Site): Promise<void> {
   await cluster.gateways[0]!.kill('SIGKILL')

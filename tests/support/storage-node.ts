@@ -12,7 +12,7 @@ import { createNode } from '../../storage-node/node.ts'
 import { type RunningProcess, startProcess } from './process.ts'
 import { accountOf, type Prover, WireClient } from './wire-client.ts'
 
-const PROGRAM = fileURLToPath(new URL('../../storage-node/bin/dfs.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../storage-node/bin/dfs.js', import.meta.url))
 
 export interface TestNode extends AsyncDisposable {
   readonly folder: string

@@ -123,7 +123,7 @@ echo unsynced $(cat /data/unsynced 2>/dev/null | wc -c)
 rm -f /data/unsynced
 sync
 export HOME=/root
-/bin/node /fourfold/storage-node/bin/dfs.ts /data/DFS1 ${PORT} --host 0.0.0.0 \\
+/bin/node /fourfold/storage-node/bin/dfs.js /data/DFS1 ${PORT} --host 0.0.0.0 \\
   --conf /etc/dfs.conf &
 dd if=/dev/zero of=/data/unsynced bs=1000 count=1 2>/dev/null
 wait

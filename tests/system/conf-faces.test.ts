@@ -19,7 +19,7 @@ const faces: { name: string; says: string; args: (conf: string) => string[] }[] 
     name: 'dfs',
     says: 'dfs',
     args: (conf) => [
-      ...[programOf('storage-node/bin/dfs.ts'), join(folder, 'DFS1'), '0', '--conf', conf],
+      ...[programOf('storage-node/bin/dfs.js'), join(folder, 'DFS1'), '0', '--conf', conf],
       ...['--cluster-key', join(folder, 'key')],
     ],
   },
@@ -28,13 +28,13 @@ const faces: { name: string; says: string; args: (conf: string) => string[] }[] 
     says: 'fourfold',
     args: (conf) => {
       const at = ['--port', '0', '--data', join(folder, 'data')]
-      return [programOf('gateway/bin/fourfold.ts'), 'gateway', '--conf', conf, ...at]
+      return [programOf('gateway/bin/fourfold.js'), 'gateway', '--conf', conf, ...at]
     },
   },
   {
     name: 'dfc',
     says: 'dfc',
-    args: (conf) => [programOf('gateway/bin/dfc.ts'), conf, 'list'],
+    args: (conf) => [programOf('gateway/bin/dfc.js'), conf, 'list'],
   },
 ]
 
@@ -105,5 +105,5 @@ test('a cluster key file that holds no key is named, with code 1', async () => {
 
 /** Only the operator's commands of dfc need the key. */
 function userList(conf: string): string[] {
-  return [programOf('gateway/bin/dfc.ts'), conf, 'user', 'list']
+  return [programOf('gateway/bin/dfc.js'), conf, 'user', 'list']
 }

@@ -13,7 +13,7 @@ import { run } from '../support/run.ts'
 
 const GIB = 1024 * ROW
 const SIZES = [0, 1, 2, 3, 4, 5, ROW - 1, ROW, ROW + 1, 4 * ROW, 10 * ROW + 7, GIB]
-const DFC = fileURLToPath(new URL('../../gateway/bin/dfc.ts', import.meta.url))
+const DFC = fileURLToPath(new URL('../../gateway/bin/dfc.js', import.meta.url))
 const PASSWORD = 'alice-password'
 const ENV = { DFC_USER: 'alice', DFC_PASSWORD: PASSWORD }
 

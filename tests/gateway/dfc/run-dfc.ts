@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-export const DFC = fileURLToPath(new URL('../../../gateway/bin/dfc.ts', import.meta.url))
+export const DFC = fileURLToPath(new URL('../../../gateway/bin/dfc.js', import.meta.url))
 const TIMEOUT_MS = 60_000
 
 export interface DfcOptions {

@@ -25,6 +25,8 @@ test('sizes are decimal, and the same as on the page', () => {
   assert.equal(sizeText(6_200_000), '6.2 MB')
   assert.equal(countText(1, 'file'), '1 file')
   assert.equal(countText(1248, 'file'), '1,248 files')
+  assert.equal(countText(999, 'file'), '999 files')
+  assert.equal(countText(1_234_567, 'file'), '1,234,567 files')
 })
 
 test('times are local and short', () => {

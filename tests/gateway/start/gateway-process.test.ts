@@ -9,7 +9,7 @@ import { startCluster, type TestCluster } from '../../support/cluster.ts'
 import { startProcess } from '../../support/process.ts'
 import { BASIC, call, PASSWORD, raw, USER } from '../http/client.ts'
 
-const FOURFOLD = fileURLToPath(new URL('../../../gateway/bin/fourfold.ts', import.meta.url))
+const FOURFOLD = fileURLToPath(new URL('../../../gateway/bin/fourfold.js', import.meta.url))
 
 let cluster: TestCluster
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { type RunningProcess, startProcess } from '../../support/process.ts'
 import { basic, call } from '../http/client.ts'
 
-const START = fileURLToPath(new URL('../../../gateway/bin/start.ts', import.meta.url))
+const START = fileURLToPath(new URL('../../../gateway/bin/start.js', import.meta.url))
 /** Signal 0 only asks whether a process is there. */
 const PROBE = 0
 

@@ -12,7 +12,7 @@ import { startProcess } from '../../support/process.ts'
 import { ROOT } from '../../support/sources.ts'
 
 const CLIENT = join(ROOT, 'tests/support/stranger.py')
-const NODE = join(ROOT, 'storage-node/bin/dfs.ts')
+const NODE = join(ROOT, 'storage-node/bin/dfs.js')
 const LIMIT_MS = 60_000
 
 test('a client in Python, written from the page alone, makes an account, stores, reads, lists and deletes', {

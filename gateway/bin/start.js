@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm start`: four nodes, the gateway and the first account on this machine.
-import { useCompileCache } from '../../conf/compile-cache.ts'
+import { useCompileCache } from '../../conf/compile-cache.js'
 
 process.umask(0o077)
 useCompileCache()

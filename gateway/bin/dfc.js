@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // dfc: the terminal client, straight to the storage nodes. Only starts it; gateway/dfc does the
 // work.
-import { useCompileCache } from '../../conf/compile-cache.ts'
+import { useCompileCache } from '../../conf/compile-cache.js'
 
 useCompileCache()
 const { main } = await import('../dfc/main.ts')

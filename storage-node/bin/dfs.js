@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `dfs DIR PORT`: one storage node as a process. Only starts it; dfs-process.ts does the work.
-import { useCompileCache } from '../../conf/compile-cache.ts'
+import { useCompileCache } from '../../conf/compile-cache.js'
 
 useCompileCache()
 const { runNode } = await import('../dfs-process.ts')

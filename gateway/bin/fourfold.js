@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `fourfold gateway`: the HTTP gateway as a process of its own.
-import { useCompileCache } from '../../conf/compile-cache.ts'
+import { useCompileCache } from '../../conf/compile-cache.js'
 
 process.umask(0o077)
 useCompileCache()
