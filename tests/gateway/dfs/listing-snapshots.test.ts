@@ -18,6 +18,8 @@ const USER = 'alice'
 const PASSWORD = 'correct horse'
 const NAMES = Array.from({ length: 30 }, (_, number) => `folder ${number % 3}/paper ${number}`)
 const ALL_NODES = [1, 2, 3, 4]
+/** For what comes about by itself. */
+const timeout = 60_000
 
 let cluster: TestCluster
 let scratch: string
@@ -181,7 +183,7 @@ test('a snapshot that is torn, changed, mixed, empty or of another user counts f
   assert.equal(await snapshotsOf(folder).load(bob), undefined)
 })
 
-test('what a node that lost its folder said before counts for nothing', async () => {
+test('what a node that lost its folder said before counts for nothing', { timeout }, async () => {
   const folder = await newFolder()
   await listedByNewGateway(folder)
   const node = cluster.nodes[2]!
@@ -213,7 +215,7 @@ test('where nothing can be kept the log says so once, and all is listed', async 
   assert.match(lines[0]!, /cannot be kept in .* \(ENOTDIR\)/)
 })
 
-test('snapshots that are old, left over or too many are removed', async () => {
+test('snapshots that are old, left over or too many are removed', { timeout }, async () => {
   const folder = await newFolder()
   await listedByNewGateway(folder)
   const file = await snapshotIn(folder)
