@@ -49,7 +49,11 @@ describe('a listing of many files', { skip }, () => {
     return visitor
   }
 
-  const names = ({ page }: Visitor) => page.locator('tbody .name').allInnerTexts()
+  /** Of the whole page: a click is over as soon as its first bytes are there. */
+  const names = async ({ page }: Visitor) => {
+    await page.waitForLoadState('domcontentloaded')
+    return await page.locator('tbody .name').allInnerTexts()
+  }
   const follow = ({ page }: Visitor, name: string) =>
     page.getByRole('link', { name, exact: true }).click()
 
