@@ -25,8 +25,10 @@ import type { Views } from './views.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 const LINES_TYPE = 'application/x-ndjson; charset=utf-8'
-/** Rows that are in memory at once while all are streamed. */
-const STREAM_ROWS = 2000
+/** Rows that are in memory at once while all are streamed; the nodes are asked before each. */
+const STREAM_ROWS = 5000
+/** Rows that are written at once, so that others get their turn. */
+const WRITE_ROWS = 1000
 
 export interface ListingOptions {
   store: Store
@@ -102,12 +104,24 @@ async function* lines(options: {
   const { files: _files, folders: _folders, next: _next, ...head } = listingJson(first)
   yield `${JSON.stringify(head)}\n`
   for (let page = first; ; ) {
-    const rows = [...page.folders.map(folderJson), ...page.files.map(fileJson)]
-    yield rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+    for (let row = 0; row < page.folders.length + page.files.length; row += WRITE_ROWS) {
+      yield linesOf(page, row, row + WRITE_ROWS)
+    }
     if (page.next === undefined) return
     const { from: _from, ...rest } = query
     page = await store.list(identity, { ...rest, limit: STREAM_ROWS, cursor: page.next })
   }
+}
+
+/** Rows `from` to `to` of a page, folders before files. */
+function linesOf({ folders, files }: Listing, from: number, to: number): string {
+  const rows = [
+    ...folders.slice(from, to).map(folderJson),
+    ...files
+      .slice(Math.max(0, from - folders.length), Math.max(0, to - folders.length))
+      .map(fileJson),
+  ]
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
 }
 
 /** A reader that takes nothing for so long holds memory for nobody. */
