@@ -68,9 +68,13 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
   let isClosed = false
   let hasFailed = false
 
+  function placeOf({ userKey }: Identity) {
+    const { name, key } = listingKeysOf(userKey)
+    return { path: join(folder, `${name}${SUFFIX}`), key }
+  }
+
   async function keepNow(identity: Identity, known: KnownFiles): Promise<void> {
-    const { name, key } = listingKeysOf(identity.userKey)
-    const path = join(folder, `${name}${SUFFIX}`)
+    const { path, key } = placeOf(identity)
     const part = `${path}.${randomBytes(4).toString('hex')}`
     const pages = sealedPages(key, known)
     try {
@@ -94,8 +98,7 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
 
   return {
     async load(identity) {
-      const { name, key } = listingKeysOf(identity.userKey)
-      const path = join(folder, `${name}${SUFFIX}`)
+      const { path, key } = placeOf(identity)
       try {
         await using file = await open(path)
         const known = await readSnapshot(file, key)

@@ -54,7 +54,7 @@ export function listingRoute(app: App, { store, views, patience }: ListingOption
       const signal = abortOnClose(reply.raw)
       if (since !== undefined) {
         const changes = await store.changes(identity, { since, signal })
-        return sendCompressed(request, reply.type(JSON_TYPE), JSON.stringify(changesJson(changes)))
+        return sendJson(request, reply, changesJson(changes))
       }
       const query = queryOf(request.query, signal)
       if (prefersLines(request.headers)) {
@@ -87,7 +87,11 @@ function sendListing(request: FastifyRequest, reply: FastifyReply, listing: List
   const tag = { md5: listing.change, modifiedMs: Date.now() }
   const verdict = judgeRead({ 'if-none-match': ifNoneMatch }, tag)
   if (verdict === 'not-modified') return reply.code(304).send()
-  return sendCompressed(request, reply.type(JSON_TYPE), JSON.stringify(listingJson(listing)))
+  return sendJson(request, reply, listingJson(listing))
+}
+
+function sendJson(request: FastifyRequest, reply: FastifyReply, value: object) {
+  return sendCompressed(request, reply.type(JSON_TYPE), JSON.stringify(value))
 }
 
 function sendLines(reply: FastifyReply, source: AsyncIterable<string>) {
@@ -104,24 +108,15 @@ async function* lines(options: {
   const { files: _files, folders: _folders, next: _next, ...head } = listingJson(first)
   yield `${JSON.stringify(head)}\n`
   for (let page = first; ; ) {
-    for (let row = 0; row < page.folders.length + page.files.length; row += WRITE_ROWS) {
-      yield linesOf(page, row, row + WRITE_ROWS)
+    const rows = [...page.folders.map(folderJson), ...page.files.map(fileJson)]
+    for (let from = 0; from < rows.length; from += WRITE_ROWS) {
+      const some = rows.slice(from, from + WRITE_ROWS)
+      yield some.map((row) => `${JSON.stringify(row)}\n`).join('')
     }
     if (page.next === undefined) return
     const { from: _from, ...rest } = query
     page = await store.list(identity, { ...rest, limit: STREAM_ROWS, cursor: page.next })
   }
-}
-
-/** Rows `from` to `to` of a page, folders before files. */
-function linesOf({ folders, files }: Listing, from: number, to: number): string {
-  const rows = [
-    ...folders.slice(from, to).map(folderJson),
-    ...files
-      .slice(Math.max(0, from - folders.length), Math.max(0, to - folders.length))
-      .map(fileJson),
-  ]
-  return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
 }
 
 /** A reader that takes nothing for so long holds memory for nobody. */
