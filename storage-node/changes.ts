@@ -2,23 +2,32 @@
 // whole page, because fetching a million entries one by one costs ten times as much as reading
 // them. The form is that of protocol/changes-page.ts.
 import type { Catalog } from './catalog.ts'
-import { CHANGED_FIXED_BYTES, MAX_BODY_BYTES } from './protocol/index.ts'
+import { CHANGED_FIXED_BYTES, MAX_BODY_BYTES, MAX_SEALED_BYTES } from './protocol/index.ts'
 
 /** A page is cut here; of entries with descriptions it is not tried with more than these. */
 const PAGE_BYTES = MAX_BODY_BYTES / 2
 const MAX_FULL = 2048
 
-/** SQL has no way to make a byte of a number but to take it out of all bytes. */
-const BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
-const byteOf = (number: string) => `substr(:bytes, (${number}) + 1, 1)`
+/** SQL has no way to make bytes of a number but to take them out of all there are. */
+const FACTS = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+const LENGTHS = Buffer.alloc((MAX_SEALED_BYTES + 1) * 2)
+for (let length = 0; length <= MAX_SEALED_BYTES; length++) LENGTHS.writeUInt16BE(length, length * 2)
 
-/** `||` of blobs is a text to SQL; the bytes are the same, and the cast says what they are. */
-const pageSql = (sealed: string) => `
+/**
+ * `||` of blobs is a text to SQL; the bytes are the same, and the cast says what they are. The
+ * inner query is written to memory first: it names no more columns than are needed.
+ */
+const pageSql = (columns: string, sealed: string) => `
   SELECT max(change) AS next, count(*) AS count, CAST(group_concat(
-    file || version || ${byteOf('state * 16 + parts')} ||
-    ${byteOf(`length(${sealed}) / 256`)} || ${byteOf(`length(${sealed}) % 256`)} || ${sealed},
+    file || version || substr(:facts, state * 16 + parts + 1, 1) || ${sealed},
   '') AS BLOB) AS page
-  FROM (SELECT * FROM entries WHERE user = :user AND change > :since ORDER BY change LIMIT :limit)`
+  FROM (
+    SELECT ${columns} FROM entries WHERE user = :user AND change > :since
+    ORDER BY change LIMIT :limit
+  )`
+const COLUMNS = 'change, file, version, state, parts'
+const FULL = pageSql(`${COLUMNS}, sealed`, 'substr(:lengths, length(sealed) * 2 + 1, 2) || sealed')
+const BRIEF = pageSql(COLUMNS, "X'0000'")
 
 const NOTHING = new Uint8Array()
 
@@ -45,17 +54,17 @@ interface PageRow {
 }
 
 export function createChanges({ database }: Catalog) {
-  const full = database.prepare(pageSql('sealed'))
-  const brief = database.prepare(pageSql("X''"))
+  const full = database.prepare(FULL)
+  const brief = database.prepare(BRIEF)
   const beyond = database.prepare('SELECT 1 FROM entries WHERE user = ? AND change > ? LIMIT 1')
 
   /** The entries that changed after `since`, the oldest change first. */
   return function changesSince(request: ChangesRequest): ChangesReply {
     const { user, since, limit, brief: isBrief } = request
-    const statement = isBrief ? brief : full
     for (let most = isBrief ? limit : Math.min(limit, MAX_FULL); ; ) {
-      const values = { bytes: BYTES, user, since, limit: most }
-      const { next, count, page } = statement.get(values) as unknown as PageRow
+      const values = { facts: FACTS, user, since, limit: most }
+      const row = isBrief ? brief.get(values) : full.get({ ...values, lengths: LENGTHS })
+      const { next, count, page } = row as unknown as PageRow
       if (next === null || page === null) return { next: since, more: false, page: NOTHING }
       if (page.length > PAGE_BYTES && count > 1) {
         most = Math.max(1, Math.floor(((PAGE_BYTES - CHANGED_FIXED_BYTES) / page.length) * count))

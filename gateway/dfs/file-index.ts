@@ -69,7 +69,7 @@ export class FileIndex {
    * description where the version becomes the file; what it throws leaves the index as it was.
    * Answers false where there is no `open` and one is needed.
    */
-  take(node: number, entry: ChangedEntry, open?: (entry: ChangedEntry) => Listed): boolean {
+  take(node: number, entry: ChangedEntry, open?: () => Listed): boolean {
     const { table } = this
     const { page, fileAt, versionAt, state, parts } = entry
     let slot = table.find(page, fileAt)
@@ -80,7 +80,7 @@ export class FileIndex {
     else if (state === 'prepared') this.#postpone(slot, node, entry)
     else if (state === 'deleted') this.#replace(slot, { node, entry }, undefined)
     else if (open === undefined) return false
-    else this.#replace(slot, { node, entry }, open(entry))
+    else this.#replace(slot, { node, entry }, open())
     return true
   }
 

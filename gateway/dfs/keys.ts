@@ -11,8 +11,10 @@ import {
 } from 'node:crypto'
 import { DfsError, FILE_ID_BYTES, KEY_BYTES } from '@fourfold/storage-node/protocol'
 
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
+export const NONCE_BYTES = 12
+export const TAG_BYTES = 16
+/** By which a sealed record is longer than what it says. */
+export const SEAL_BYTES = NONCE_BYTES + TAG_BYTES
 
 /** HKDF-SHA-256 (RFC 5869) of the user key, no salt: the name key and the entry key. */
 export function fileKeysOf(userKey: KeyObject): { nameKey: KeyObject; entryKey: KeyObject } {
@@ -68,7 +70,7 @@ export function openBytes(
   context: Uint8Array,
   sealed: Uint8Array,
 ): Buffer | undefined {
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined
+  if (sealed.length < SEAL_BYTES) return undefined
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES))
   decipher.setAAD(context)
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))

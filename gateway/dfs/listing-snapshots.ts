@@ -6,6 +6,7 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { decodeStrict, encodeHeader } from '@fourfold/storage-node/protocol'
 import { ALL_NODES } from './cluster.ts'
 import { FileIndex } from './file-index.ts'
@@ -74,6 +75,8 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
   }
 
   async function keepNow(identity: Identity, known: KnownFiles): Promise<void> {
+    // Whoever listed does not wait for it.
+    await nextTurn()
     const { path, key } = placeOf(identity)
     const part = `${path}.${randomBytes(4).toString('hex')}`
     const pages = sealedPages(key, known)

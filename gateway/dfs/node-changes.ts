@@ -1,11 +1,18 @@
-// What a node says of a user's files since a cursor, page by page; the next page is asked for
+// What a node says of a user's files since a cursor, page by page; the next pages are asked for
 // while the one before is read.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ChangedEntry, MAX_CHANGES, readChangesPage } from '@fourfold/storage-node/protocol'
 import type { Cluster } from './cluster.ts'
 import type { Identity } from './identity.ts'
 
 /** With usual names so many descriptions are half a megabyte, which is what a page may be. */
 const FULL_ENTRIES = 2000
+/**
+ * Pages that wait to be read, 2 MiB at most: nodes whose brief pages are read later make them while
+ * what another has said is opened.
+ */
+const FULL_AHEAD = 4
+const BRIEF_AHEAD = 14
 
 export interface ChangesRequest {
   /** 0..3 */
@@ -25,6 +32,8 @@ export interface ChangesPage {
   isVoid: boolean
 }
 
+type Answer = ReturnType<typeof ask>
+
 /**
  * The pages after `since`; the first is asked for at once.
  * @throws DfsError as `cluster.call`, BAD_MESSAGE
@@ -39,17 +48,45 @@ export function changesSince(
 async function* pages(
   cluster: Cluster,
   request: ChangesRequest,
-  first: ReturnType<typeof ask>,
+  first: Answer,
 ): AsyncGenerator<ChangesPage> {
-  let coming = first
-  for (let since = request.since; ; ) {
-    const { header, body } = await coming
-    const { next, more, collected } = header
-    if (more) coming = ask(cluster, request, next)
-    const isVoid = request.since > 0 && request.since < collected
-    yield { entries: readChangesPage(body[0] ?? Buffer.alloc(0)), since, next, isVoid }
-    if (!more) return
-    since = next
+  const ahead: Answer[] = []
+  const most = request.brief ? BRIEF_AHEAD : FULL_AHEAD
+  let isStopped = false
+  /** Where the page after all of these begins, once the last of them is here. */
+  let coming: number | undefined
+
+  function expect(answer: Answer): void {
+    ahead.push(answer)
+    coming = undefined
+    answer.then(
+      ({ header }) => {
+        if (header.more) coming = header.next
+        askAhead()
+      },
+      () => {},
+    )
+  }
+  function askAhead(): void {
+    if (coming === undefined || isStopped || ahead.length >= most) return
+    expect(ask(cluster, request, coming))
+  }
+
+  expect(first)
+  try {
+    for (let { since } = request; ahead.length > 0; ) {
+      const { header, body } = await ahead[0]!
+      ahead.shift()
+      askAhead()
+      // What is asked for is sent in a turn of its own, and others have theirs.
+      await nextTurn()
+      const { next, collected } = header
+      const isVoid = request.since > 0 && request.since < collected
+      yield { entries: readChangesPage(body[0] ?? Buffer.alloc(0)), since, next, isVoid }
+      since = next
+    }
+  } finally {
+    isStopped = true
   }
 }
 

@@ -9,7 +9,7 @@ import {
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import { FileIndex } from './file-index.ts'
 import type { Identity } from './identity.ts'
-import { openListed } from './listed-description.ts'
+import { ListedOpener } from './listed-description.ts'
 import type { ListingSnapshots } from './listing-snapshots.ts'
 import { type ChangesPage, changesSince } from './node-changes.ts'
 
@@ -34,7 +34,7 @@ export interface UserFilesOptions {
 /** One walk over what all nodes have to say. */
 interface Refresh {
   identity: Identity
-  open: (entry: ChangedEntry) => ReturnType<typeof openListed>
+  opener: ListedOpener
   damaged: { node: number; entry: ChangedEntry }[]
   /** A node has forgotten deletions that this memory has not heard of. */
   isVoid: boolean
@@ -105,8 +105,8 @@ export class UserFiles {
     const live = cluster.live()
     // A node with another folder: nothing of what it said before may count.
     if (live.some((node) => this.#isReplaced(node))) this.#forgetAll()
-    const open = (entry: ChangedEntry) => openListed(identity.entryKey, entry)
-    const refresh: Refresh = { identity, open, damaged: [], isVoid: false }
+    const opener = new ListedOpener(identity.entryKey)
+    const refresh: Refresh = { identity, opener, damaged: [], isVoid: false }
     // One node gives the descriptions. What the others say, they are asked at once; it is read when
     // what the first has said is known. Which one is first spreads over the users.
     const turn = identity.clientKeys[0]![0]!
@@ -122,7 +122,9 @@ export class UserFiles {
       return this.#refresh(identity)
     }
     // What did not open at one node has opened at another by now, or it is lost.
-    for (const { node, entry } of refresh.damaged) this.#index.take(node, entry, open)
+    for (const { node, entry } of refresh.damaged) {
+      this.#index.take(node, entry, () => opener.openOne(entry))
+    }
     const answered = this.#answered(inTurn, outcomes)
     this.#keep(identity)
     return answered
@@ -199,12 +201,16 @@ export class UserFiles {
 
   /** Answers false where descriptions are needed that a brief page has not. */
   #take(node: number, { entries }: ChangesPage, refresh: Refresh, brief: boolean): boolean {
-    const { open, damaged } = refresh
+    const { opener, damaged } = refresh
+    const openAt = opener.openPage(entries)
+    let at = 0
+    const open = brief ? undefined : () => openAt(at)
     let isKnown = true
     if (!brief) this.#unkept += entries.length
-    for (const entry of entries) {
+    for (; at < entries.length; at++) {
+      const entry = entries[at]!
       try {
-        isKnown = this.#index.take(node, entry, brief ? undefined : open) && isKnown
+        isKnown = this.#index.take(node, entry, open) && isKnown
       } catch (error) {
         if (toDfsError(error).code !== 'DAMAGED' || damaged.length >= MAX_DAMAGED) throw error
         damaged.push({ node, entry })

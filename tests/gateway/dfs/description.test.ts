@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { encodeHeader } from '@fourfold/storage-node/protocol'
+import { encodeHeader, readChangesPage } from '@fourfold/storage-node/protocol'
 import {
   attemptOfRow,
   type Description,
@@ -10,7 +10,7 @@ import {
   openDescription,
   sealDescription,
 } from '../../../gateway/dfs/description.ts'
-import { readListed } from '../../../gateway/dfs/listed-description.ts'
+import { ListedOpener, readListed } from '../../../gateway/dfs/listed-description.ts'
 
 const entryKey = createSecretKey(randomBytes(32))
 const place = { file: randomBytes(16), version: randomBytes(16) }
@@ -92,8 +92,8 @@ test('what a listing reads fast is what the strict way reads, for numbers of eve
     for (const more of [{}, { sha256: randomBytes(32) }]) {
       const listed = readListed(Buffer.from(encodeHeader({ format: 1, ...one, ...more })))
       assert.deepEqual(
-        { ...listed, md5: Buffer.from(listed!.md5) },
-        { name, md5, type, x, size: number, modified: number },
+        { ...listed, bytes: listed!.bytes.subarray(listed!.md5At, listed!.md5At + 16), md5At: 0 },
+        { name, bytes: md5, md5At: 0, type, x, size: number, modified: number },
       )
     }
   }
@@ -106,4 +106,29 @@ test('a time that no text can say counts as the last one that a text can say', (
   const listed = readListed(Buffer.from(encodeHeader({ format: 1, ...description, modified })))
   assert.deepEqual([opened.modified, listed?.modified], [LAST_TIME_MS, LAST_TIME_MS])
   assert.equal(new Date(opened.modified).toISOString(), '9999-12-31T23:59:59.999Z')
+})
+
+test('descriptions of a page open together, and one that does not is told alone', () => {
+  const places = Array.from({ length: 200 }, () => ({ ...place, file: randomBytes(16) }))
+  const page = Buffer.concat(
+    places.flatMap(({ file, version }, number) => {
+      const sealed = sealDescription(entryKey, { file, version }, { ...description, size: number })
+      const facts = Buffer.alloc(3)
+      facts[0] = (1 << 4) | 3
+      facts.writeUInt16BE(sealed.length, 1)
+      return [file, version, facts, sealed]
+    }),
+  )
+  const entries = readChangesPage(page)
+  page[entries[70]!.sealedAt + 20]! ^= 1
+  for (const count of [200, 72]) {
+    const open = new ListedOpener(entryKey).openPage(entries.slice(0, count))
+    for (const at of [0, 69, 71, count - 1]) {
+      const { bytes, md5At, ...listed } = open(at)
+      const { name, type, modified, x } = description
+      assert.deepEqual(listed, { name, type, modified, x, size: at })
+      assert.deepEqual(Buffer.from(bytes.subarray(md5At, md5At + 16)), description.md5)
+    }
+    assert.throws(() => open(70), { code: 'DAMAGED' })
+  }
 })
