@@ -56,6 +56,13 @@ export interface Upload {
   touchedMs: number
 }
 
+/**
+ * For so long after a small file came, uploads let no more than this wait for the disk: then small
+ * files take half the time, and a large one beside them a tenth more.
+ */
+const SHARED_MS = 1000
+const SHARED_SYNC_BYTES = 1_048_576
+
 export type Staging = ReturnType<typeof createStaging>
 
 export function createStaging(options: {
@@ -67,6 +74,8 @@ export function createStaging(options: {
 }) {
   const { folder, node, ageMs, syncEveryBytes } = options
   const uploads = new Map<string, Upload>()
+  /** When a small file last waited for the disk. */
+  let smallMs = -SHARED_MS
 
   /** @throws DfsError UPLOAD_EXISTS, BUSY, NO_SPACE, DISK_FAILED */
   function open(user: string, uploadId: Uint8Array, first: number): Upload {
@@ -144,7 +153,14 @@ export function createStaging(options: {
       row.onFault(upload.fault)
       return ignoreBody
     }
-    return rowWriter(upload, { ...row, syncEveryBytes })
+    const isShared = performance.now() - smallMs < SHARED_MS
+    const everyBytes = isShared ? Math.min(SHARED_SYNC_BYTES, syncEveryBytes) : syncEveryBytes
+    return rowWriter(upload, { ...row, syncEveryBytes: everyBytes })
+  }
+
+  /** A small file is to wait for the disk, behind all that uploads have yet to push to it. */
+  function noteSmall(): void {
+    smallMs = performance.now()
   }
 
   /** Rows that are on the disk. @throws DfsError the fault of the upload, NO_SPACE, DISK_FAILED */
@@ -227,7 +243,7 @@ export function createStaging(options: {
   }
 
   return {
-    ...{ folder, open, reopen, find, has, write, syncedRows, take, drop, release },
+    ...{ folder, open, reopen, find, has, write, noteSmall, syncedRows, take, drop, release },
     ...{ collect, dropUser, clear, close },
   }
 }

@@ -109,6 +109,7 @@ export function uploadCommands(
   function storeInline(call: Call, version: NewVersion): Promise<boolean> {
     const { x } = version
     const lanes = lanesOfNode(node - 1, x)
+    staging.noteSmall()
     const stored = call.bodies.map((piece, at) => {
       const crc = Buffer.allocUnsafe(CRC_BYTES)
       crc.writeUInt32BE(call.sections[at]![1], 0)
