@@ -93,6 +93,23 @@ export class ListedOpener {
   }
 }
 
+/** Types that were read last: a user's files have few, and a text costs more than a look at it. */
+const recentTypes: { bytes: Buffer; text: string }[] = []
+const MAX_RECENT_TYPES = 8
+
+function typeOf(bytes: Buffer, from: number, to: number): string {
+  for (let number = 0; number < recentTypes.length; number++) {
+    const type = recentTypes[number]!
+    let at = 0
+    while (at < type.bytes.length && type.bytes[at] === bytes[from + at]) at++
+    if (at === type.bytes.length && at === to - from) return type.text
+  }
+  const text = bytes.toString('utf8', from, to)
+  if (recentTypes.length >= MAX_RECENT_TYPES) recentTypes.shift()
+  recentTypes.push({ bytes: Buffer.from(bytes.subarray(from, to)), text })
+  return text
+}
+
 /** Undefined where what lies between `from` and `to` is not in the usual form. */
 export function readListed(bytes: Buffer, from = 0, to = bytes.length): Listed | undefined {
   const isFull = bytes[from] === MAP_OF_THIRTEEN
@@ -112,9 +129,12 @@ export function readListed(bytes: Buffer, from = 0, to = bytes.length): Listed |
     const isLong = kind === BYTES || kind === TEXT
     const end = isLong ? at + argument : at
     if (end > to) return undefined
-    if (name === 'name' || name === 'type') listed[name] = bytes.toString('utf8', at, end)
+    if (name === 'name') listed.name = bytes.toString('utf8', at, end)
+    else if (name === 'type') listed.type = typeOf(bytes, at, end)
     else if (name === 'md5') listed.md5At = argument === 16 ? at : -1
-    else if (name === 'size' || name === 'modified' || name === 'x') listed[name] = argument
+    else if (name === 'size') listed.size = argument
+    else if (name === 'modified') listed.modified = argument
+    else if (name === 'x') listed.x = argument
     at = end
     if (kind !== ARRAY) continue
     for (let item = 0; item < argument; item++) at += widthOf(bytes[at] ?? 0)
@@ -127,7 +147,7 @@ export function readListed(bytes: Buffer, from = 0, to = bytes.length): Listed |
 /** Bytes of a head with its argument. */
 function widthOf(first: number): number {
   const info = first & 31
-  return info < 24 ? 1 : 1 + 2 ** (info - 24)
+  return info < 24 ? 1 : 1 + (1 << (info - 24))
 }
 
 /** The argument of a head (a number, or a length), NaN where it is not one. */

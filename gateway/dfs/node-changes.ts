@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ChangedEntry, MAX_CHANGES, readChangesPage } from '@fourfold/storage-node/protocol'
 import type { Cluster } from './cluster.ts'
 import type { Identity } from './identity.ts'
+import { giveBack } from './lease.ts'
 
 /** With usual names so many descriptions are half a megabyte, which is what a page may be. */
 const FULL_ENTRIES = 2000
@@ -23,6 +24,7 @@ export interface ChangesRequest {
   brief: boolean
 }
 
+/** Valid until the next is asked for. */
 export interface ChangesPage {
   entries: ChangedEntry[]
   /** The cursor before this page, and behind it. */
@@ -82,7 +84,9 @@ async function* pages(
       await nextTurn()
       const { next, collected } = header
       const isVoid = request.since > 0 && request.since < collected
-      yield { entries: readChangesPage(body[0] ?? Buffer.alloc(0)), since, next, isVoid }
+      const page = body[0] ?? Buffer.alloc(0)
+      yield { entries: readChangesPage(page), since, next, isVoid }
+      giveBack(page)
       since = next
     }
   } finally {

@@ -4,6 +4,7 @@
 import { createCipheriv, type KeyObject } from 'node:crypto'
 import { Ghash, QUAD_BYTES } from './ghash.ts'
 import { NONCE_BYTES, SEAL_BYTES } from './keys.ts'
+import { giveBack } from './lease.ts'
 
 /** What a record is bound to: two quads. */
 export const CONTEXT_BYTES = 32
@@ -18,7 +19,7 @@ export interface RecordPlace {
 }
 
 export interface OpenedRecords {
-  /** The plaintexts, each 28 bytes shorter than its record. */
+  /** The plaintexts, each 28 bytes shorter than its record; valid until others are opened. */
   plain: Buffer
   /** By record, where its plaintext begins; -1 where key, context or bytes are not the same. */
   starts: Int32Array
@@ -27,6 +28,9 @@ export interface OpenedRecords {
 export class RecordOpener {
   readonly #key: KeyObject
   readonly #ghash: Ghash
+  /** Counters, for all records of one call. */
+  #counters: Buffer = Buffer.alloc(0)
+  #plain: Buffer = Buffer.alloc(0)
   /** One that is put together here. */
   readonly #quad = new DataView(new ArrayBuffer(QUAD_BYTES))
 
@@ -35,10 +39,12 @@ export class RecordOpener {
     this.#ghash = new Ghash(this.#encrypt(Buffer.alloc(QUAD_BYTES)))
   }
 
-  /** @param places of the records in `bytes`; takes as much memory again as they are long */
+  /** @param places of the records in `bytes`; takes twice as much memory again as they are long */
   open(bytes: Buffer, places: readonly RecordPlace[]): OpenedRecords {
     const sealed = viewOf(bytes)
-    const plain = this.#encrypt(countersOf(sealed, places))
+    giveBack(this.#plain)
+    const plain = this.#encrypt(this.#countersOf(sealed, places))
+    this.#plain = plain
     const stream = viewOf(plain)
     const starts = new Int32Array(places.length).fill(-1)
     let from = 0
@@ -74,15 +80,13 @@ export class RecordOpener {
     ghash.update(sealed, place.fileAt, CONTEXT_BYTES / QUAD_BYTES)
     ghash.update(sealed, textAt, wholeQuads)
     if (restAt < tagAt) {
-      for (let byte = 0; byte < QUAD_BYTES; byte++) {
-        quad.setUint8(byte, restAt + byte < tagAt ? sealed.getUint8(restAt + byte) : 0)
-      }
+      clear(quad)
+      for (let at = restAt; at < tagAt; at++) quad.setUint8(at - restAt, sealed.getUint8(at))
       ghash.update(quad, 0, 1)
     }
     // The two lengths in bits, as numbers of 64 bits.
-    quad.setUint32(0, 0)
+    clear(quad)
     quad.setUint32(4, CONTEXT_BYTES * 8)
-    quad.setUint32(8, 0)
     quad.setUint32(12, (tagAt - textAt) * 8)
     ghash.update(quad, 0, 1)
     let difference = 0
@@ -93,30 +97,37 @@ export class RecordOpener {
     }
     return difference === 0
   }
+
+  /** The counters of which AES makes, for each record, the mask of its tag and its key stream. */
+  #countersOf(sealed: DataView, places: readonly RecordPlace[]): Buffer {
+    let count = 0
+    for (const { sealedBytes } of places) {
+      if (sealedBytes >= SEAL_BYTES) count += 1 + quadsOf(sealedBytes - SEAL_BYTES)
+    }
+    const lengthBytes = count * QUAD_BYTES
+    if (this.#counters.length < lengthBytes) this.#counters = Buffer.allocUnsafeSlow(lengthBytes)
+    const counters = viewOf(this.#counters)
+    let at = 0
+    for (const { sealedAt, sealedBytes } of places) {
+      if (sealedBytes < SEAL_BYTES) continue
+      const first = sealed.getInt32(sealedAt)
+      const second = sealed.getInt32(sealedAt + 4)
+      const third = sealed.getInt32(sealedAt + 8)
+      const last = 1 + quadsOf(sealedBytes - SEAL_BYTES)
+      for (let counter = 1; counter <= last; counter++) {
+        counters.setInt32(at, first)
+        counters.setInt32(at + 4, second)
+        counters.setInt32(at + 8, third)
+        counters.setInt32(at + 12, counter)
+        at += QUAD_BYTES
+      }
+    }
+    return this.#counters.subarray(0, lengthBytes)
+  }
 }
 
-/** The counters of which AES makes, for each record, the mask of its tag and its key stream. */
-function countersOf(sealed: DataView, places: readonly RecordPlace[]): Buffer {
-  let count = 0
-  for (const { sealedBytes } of places) {
-    if (sealedBytes >= SEAL_BYTES) count += 1 + quadsOf(sealedBytes - SEAL_BYTES)
-  }
-  const bytes = Buffer.allocUnsafeSlow(count * QUAD_BYTES)
-  const quads = viewOf(bytes)
-  let at = 0
-  for (const { sealedAt, sealedBytes } of places) {
-    if (sealedBytes < SEAL_BYTES) continue
-    const nonce = [0, 4, 8].map((word) => sealed.getInt32(sealedAt + word))
-    const last = 1 + quadsOf(sealedBytes - SEAL_BYTES)
-    for (let counter = 1; counter <= last; counter++) {
-      quads.setInt32(at, nonce[0]!)
-      quads.setInt32(at + 4, nonce[1]!)
-      quads.setInt32(at + 8, nonce[2]!)
-      quads.setInt32(at + 12, counter)
-      at += QUAD_BYTES
-    }
-  }
-  return bytes
+function clear(quad: DataView): void {
+  for (let at = 0; at < QUAD_BYTES; at += WORD_BYTES) quad.setInt32(at, 0)
 }
 
 /** Adds `lengthBytes` of text to the stream at `at`. */

@@ -3,6 +3,7 @@
 import {
   type ChangedEntry,
   DfsError,
+  keptEntry,
   NODE_COUNT,
   toDfsError,
 } from '@fourfold/storage-node/protocol'
@@ -213,7 +214,7 @@ export class UserFiles {
         isKnown = this.#index.take(node, entry, open) && isKnown
       } catch (error) {
         if (toDfsError(error).code !== 'DAMAGED' || damaged.length >= MAX_DAMAGED) throw error
-        damaged.push({ node, entry })
+        damaged.push({ node, entry: keptEntry(entry) })
       }
     }
     return isKnown

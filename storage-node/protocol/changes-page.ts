@@ -16,7 +16,7 @@ const LENGTH_AT = 33
 export const CHANGED_FIXED_BYTES = 35
 const STATES = ['prepared', 'committed', 'deleted'] as const
 
-/** One entry of a page, which keeps the bytes of the page alive: read, not kept. */
+/** One entry of a page, which keeps the bytes of the page alive: for reading, not for keeping. */
 export interface ChangedEntry {
   /** The page; ids begin at these offsets and are 16 bytes each. */
   page: Buffer
@@ -49,6 +49,11 @@ export function readChangesPage(page: Buffer): ChangedEntry[] {
     at = sealedAt + sealedBytes
   }
   return entries
+}
+
+/** The same entry in a page of its own. */
+export function keptEntry({ page, fileAt, sealedAt, sealedBytes }: ChangedEntry): ChangedEntry {
+  return readChangesPage(Buffer.from(page.subarray(fileAt, sealedAt + sealedBytes)))[0]!
 }
 
 /** Copies of what an entry says, for whoever keeps it or looks closer. */
