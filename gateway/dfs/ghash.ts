@@ -2,7 +2,8 @@
 // short records under one key: node:crypto takes far longer to set itself up for one than to read
 // it. The multiplication by the hash key looks each byte up in a table for its place (Shoup's
 // method), as implementations do that have no instruction for it. What the cache could tell of such
-// look-ups to another process of the machine is the hash key, which opens nothing.
+// look-ups to another process of the machine is the hash key: it opens nothing, but a node that had
+// it could forge a description.
 
 const WORDS = 4
 const PLACES = 16

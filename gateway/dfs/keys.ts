@@ -9,10 +9,9 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto'
-import { DfsError, FILE_ID_BYTES, KEY_BYTES } from '@fourfold/storage-node/protocol'
+import { DfsError, FILE_ID_BYTES, KEY_BYTES, TAG_BYTES } from '@fourfold/storage-node/protocol'
 
 export const NONCE_BYTES = 12
-export const TAG_BYTES = 16
 /** By which a sealed record is longer than what it says. */
 export const SEAL_BYTES = NONCE_BYTES + TAG_BYTES
 

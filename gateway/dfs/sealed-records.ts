@@ -2,6 +2,7 @@
 // them: AES-256-GCM (NIST SP 800-38D, section 7.2), with the key stream of all of them made by one
 // call of AES.
 import { createCipheriv, type KeyObject } from 'node:crypto'
+import { TAG_BYTES } from '@fourfold/storage-node/protocol'
 import { Ghash, QUAD_BYTES } from './ghash.ts'
 import { NONCE_BYTES, SEAL_BYTES } from './keys.ts'
 import { giveBack } from './lease.ts'
@@ -73,7 +74,7 @@ export class RecordOpener {
     const ghash = this.#ghash
     const quad = this.#quad
     const textAt = place.sealedAt + NONCE_BYTES
-    const tagAt = place.sealedAt + place.sealedBytes - QUAD_BYTES
+    const tagAt = place.sealedAt + place.sealedBytes - TAG_BYTES
     const wholeQuads = Math.floor((tagAt - textAt) / QUAD_BYTES)
     const restAt = textAt + wholeQuads * QUAD_BYTES
     ghash.reset()
@@ -90,7 +91,7 @@ export class RecordOpener {
     quad.setUint32(12, (tagAt - textAt) * 8)
     ghash.update(quad, 0, 1)
     let difference = 0
-    for (let word = 0; word < QUAD_BYTES / WORD_BYTES; word++) {
+    for (let word = 0; word < TAG_BYTES / WORD_BYTES; word++) {
       const at = word * WORD_BYTES
       const tag = ghash.words[word]! ^ stream.getInt32(maskAt + at)
       difference |= tag ^ sealed.getInt32(tagAt + at)
