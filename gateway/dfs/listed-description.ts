@@ -46,33 +46,34 @@ const FIELDS = (
   return { name, kind, head }
 })
 
-/** Fewer are opened one by one: what `RecordOpener` sets up once costs as much as fifty of them. */
-const MIN_TOGETHER = 64
+/** Fewer are opened one by one: three ciphers for all of them would cost as much. */
+const MIN_TOGETHER = 8
 
 /** Opens the descriptions of entries of pages that were given in full. */
 export class ListedOpener {
   readonly #entryKey: KeyObject
-  #records: RecordOpener | undefined
+  readonly #records: RecordOpener
 
   constructor(entryKey: KeyObject) {
     this.#entryKey = entryKey
+    this.#records = new RecordOpener(entryKey)
   }
 
   /**
    * Answers how to open the n-th of the entries of a page; all are opened when the first is asked
-   * for. It throws as `openOne`.
+   * for, or, where one of them does not open, each by itself. It throws as `openOne`.
    */
   openPage(entries: readonly ChangedEntry[]): (index: number) => Listed {
     let opened: OpenedRecords | undefined
+    let isOpened = entries.length < MIN_TOGETHER
     return (index) => {
       const entry = entries[index]!
-      if (entries.length < MIN_TOGETHER) return this.openOne(entry)
-      this.#records ??= new RecordOpener(this.#entryKey)
-      opened ??= this.#records.open(entry.page, entries)
-      const from = opened.starts[index]!
+      if (!isOpened) opened = this.#records.open(entry.page, entries)
+      isOpened = true
+      const from = opened?.starts[index] ?? -1
+      if (opened === undefined || from === -1) return this.openOne(entry)
       const to = from + entry.sealedBytes - SEAL_BYTES
-      const listed = from === -1 ? undefined : readListed(opened.plain, from, to)
-      return listed ?? this.openOne(entry)
+      return readListed(opened.plain, from, to) ?? this.openOne(entry)
     }
   }
 
