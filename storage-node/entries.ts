@@ -59,6 +59,11 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     ofUser: sql('SELECT * FROM entries WHERE user = ? ORDER BY file LIMIT ?'),
     collected: sql('SELECT change FROM collected WHERE user = ?'),
     forgetCollected: sql('DELETE FROM collected WHERE user = ?'),
+    // Another index would go through all of the user's entries.
+    firstUndecided: sql(
+      `SELECT min(change) AS change FROM entries INDEXED BY entries_undecided
+       WHERE state = 0 AND user = ?`,
+    ),
     byKey: sql('SELECT 1 FROM entries WHERE key = ?'),
   }
 
@@ -102,6 +107,17 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
    */
   function collectedChange(user: string): number {
     return (statements.collected.get(user) as { change: number } | undefined)?.change ?? 0
+  }
+
+  /**
+   * What the user's decided entries add up to, and the cursor up to which they are all that there
+   * is to tell: behind it comes whatever is undecided.
+   */
+  function digestOf(user: string): { digest: number; next: number } {
+    const { change } = statements.firstUndecided.get(user) as { change: number | null }
+    const next = change === null ? catalog.lastChange() : change - 1
+    // Who begins behind a cursor must have heard of what was forgotten, and has: see graves.ts.
+    return { digest: table.digests.of(user), next: Math.max(next, collectedChange(user)) }
   }
 
   /** @throws DfsError FILE_NOT_FOUND, PART_MISSING */
@@ -231,7 +247,10 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   /** Removes up to `limit` entries of a user who is no more; answers none when nothing is left. */
   function applyForget(user: string, limit: number): { count: number; doomed: Doomed[] } {
     const rows = statements.ofUser.all(user, limit) as unknown as EntryRow[]
-    if (rows.length === 0) statements.forgetCollected.run(user)
+    if (rows.length === 0) {
+      statements.forgetCollected.run(user)
+      table.digests.remove(user)
+    }
     return { count: rows.length, doomed: rows.flatMap(removeRow) }
   }
 
@@ -239,6 +258,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
     lookup,
     changesSince: createChanges(catalog),
     collectedChange,
+    digestOf,
     placeOf,
     checkPrepare,
     requireMovable,

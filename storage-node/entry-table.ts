@@ -3,6 +3,7 @@
 // prepared ones. What a change means to clients and peers, entries.ts and peer-entries.ts say.
 // Functions that write run inside `catalog.write`; nothing here touches part files.
 import type { Catalog } from './catalog.ts'
+import { createEntryDigests } from './entry-digests.ts'
 import { createMovedVersions } from './moved-versions.ts'
 import { compareVersions, versionAfter } from './protocol/index.ts'
 
@@ -74,6 +75,7 @@ export type EntryTable = ReturnType<typeof createEntryTable>
 
 export function createEntryTable(catalog: Catalog) {
   const moved = createMovedVersions()
+  const digests = createEntryDigests(catalog)
   const sql = (text: string) => catalog.database.prepare(text)
   const statements = {
     ofFile: sql('SELECT * FROM entries WHERE user = ? AND file = ? ORDER BY version'),
@@ -222,6 +224,7 @@ export function createEntryTable(catalog: Catalog) {
     isRefused: ({ user, file, version }: VersionName) =>
       statements.refusal.get(user, file, version) !== undefined,
     partOf,
+    digests,
     insert,
     insertMove,
     movesFrom,

@@ -2,7 +2,7 @@
 // and digests lie in one buffer and numbers in typed arrays, so that the collector has nothing to
 // visit but the names. A file keeps its slot for as long as the table lives, also when it is
 // deleted: its tombstone must outlast what a node that slept still says.
-import { NODE_COUNT } from '@fourfold/storage-node/protocol'
+import { addEntryDigests, NODE_COUNT, partsOfNode } from '@fourfold/storage-node/protocol'
 import { type Readability, readability } from './file-state.ts'
 import type { Listed } from './listed-description.ts'
 import type { FileInfo } from './store.ts'
@@ -22,6 +22,15 @@ const HELD_AT = MODIFIED_AT + 8
 const FLAGS_AT = HELD_AT + 2
 const TYPE_AT = FLAGS_AT + 1
 const RECORD_BYTES = TYPE_AT + 2
+/** By rotation, the parts that each node 0..3 holds of a file of which no copy is missing (masks). */
+const WHOLE = [0, 1, 2, 3].map((x) =>
+  Array.from({ length: NODE_COUNT }, (_, node) =>
+    partsOfNode(node, x).reduce((mask, part) => mask | (1 << (part - 1)), 0),
+  ),
+)
+/** The facts of an entry, as in a page of changes, that is committed and whole, or deleted. */
+const WHOLE_FACTS = WHOLE.map((masks) => masks.map((mask) => 16 + mask))
+const DELETED_FACTS = new Array<number>(NODE_COUNT).fill(32)
 /** Combinations of what is held, how files are rotated, and who answers. */
 const MAX_READABILITIES = 1000
 
@@ -113,6 +122,28 @@ export class FileTable {
   /** Notes the parts (a mask) that a node 0..3 holds of the version. */
   setHeld(slot: number, node: number, parts: number): void {
     this.#held[slot] = (this.#held[slot]! & ~(15 << (node * 4))) | (parts << (node * 4))
+  }
+
+  /**
+   * Of the slots `from` to `to` (not included), for each node what its decided entries add up to
+   * where it holds of each file what belongs there.
+   */
+  wholeDigests(from: number, to: number): number[] {
+    const digests = new Array<number>(NODE_COUNT).fill(0)
+    for (let slot = from; slot < to; slot++) {
+      const flags = this.#flags[slot]!
+      if ((flags & IS_KNOWN) === 0) continue
+      const facts = (flags & IS_DELETED) === 0 ? WHOLE_FACTS[flags & 3]! : DELETED_FACTS
+      addEntryDigests(digests, { bytes: this.#keys, at: slot * STRIDE_BYTES, facts })
+    }
+    return digests
+  }
+
+  /** Notes that a node 0..3 holds of each file what belongs there. */
+  holdWhole(node: number): void {
+    for (let slot = 0; slot < this.#count; slot++) {
+      if (this.isShown(slot)) this.setHeld(slot, node, WHOLE[this.#flags[slot]! & 3]![node]!)
+    }
   }
 
   describe(slot: number, description: Listed): void {

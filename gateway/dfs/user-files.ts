@@ -13,6 +13,7 @@ import type { Identity } from './identity.ts'
 import { ListedOpener } from './listed-description.ts'
 import type { ListingSnapshots } from './listing-snapshots.ts'
 import { type ChangesPage, changesSince } from './node-changes.ts'
+import { nodesWithSameFiles } from './same-files.ts'
 
 /** How far one node's changes are known; they are those of the folder with this epoch. */
 export interface NodeCursor {
@@ -22,6 +23,8 @@ export interface NodeCursor {
 
 /** Entries with a sealed description that does not open, kept until another node's copy is seen. */
 const MAX_DAMAGED = 1000
+/** With fewer files than this, what a node has is asked for at once: it is a page or two. */
+const MANY_FILES = 4096
 /** A snapshot is made when this part of the files is new to it. */
 const KEEP_FRACTION = 10
 
@@ -108,15 +111,15 @@ export class UserFiles {
     if (live.some((node) => this.#isReplaced(node))) this.#forgetAll()
     const opener = new ListedOpener(identity.entryKey)
     const refresh: Refresh = { identity, opener, damaged: [], isVoid: false }
-    // One node gives the descriptions. What the others say, they are asked at once; it is read when
-    // what the first has said is known. Which one is first spreads over the users.
+    // One node gives the descriptions. What has changed at the others, they are asked at once; it
+    // is read when what the first has said is known. Which one is first spreads over the users.
     const turn = identity.clientKeys[0]![0]!
     const inTurn = live.map((_, place) => live[(place + turn) % live.length]!)
-    const reads = inTurn.map((node, place) => this.#read(node, refresh, place > 0))
-    const outcomes = [
-      await reads[0]?.(),
-      ...(await Promise.all(reads.slice(1).map((read) => read()))),
-    ]
+    const unheard = inTurn.slice(1).filter((node) => this.#cursors[node] === undefined)
+    const [first, ...others] = inTurn.map((node, place) => this.#read(node, refresh, place > 0))
+    const outcomes = [await first?.()]
+    await this.#passOver(unheard, identity)
+    outcomes.push(...(await Promise.all(others.map((read) => read()))))
     // What was deleted meanwhile some node no longer tells: all is asked for anew.
     if (refresh.isVoid) {
       this.#forgetAll()
@@ -164,17 +167,33 @@ export class UserFiles {
     })
   }
 
-  /** Asks a node; answers how to read what it says, which answers why that failed, if it did. */
+  /** Of nodes that have told nothing yet: passes over what they would say where it is known here. */
+  async #passOver(nodes: readonly number[], identity: Identity): Promise<void> {
+    const { table } = this.#index
+    if (nodes.length === 0 || table.count < MANY_FILES) return
+    const options = { identity, nodes, table }
+    for (const { node, next } of await nodesWithSameFiles(this.#options.cluster, options)) {
+      table.holdWhole(node)
+      this.#cursors[node]!.since = next
+    }
+  }
+
+  /**
+   * Asks a node, but for one that has told nothing yet and may have nothing new; answers how to
+   * read what it says, which answers why that failed, if it did.
+   */
   #read(node: number, refresh: Refresh, brief: boolean): () => Promise<DfsError | undefined> {
     const { cluster, onGrowth } = this.#options
     const { identity } = refresh
+    const isUnheard = this.#cursors[node] === undefined
     const epoch = Buffer.from(cluster.epochOf(node) ?? [])
     this.#cursors[node] ??= { epoch, since: 0 }
     const cursor = this.#cursors[node]
-    const pages = changesSince(cluster, { node, identity, since: cursor.since, brief })
+    const ask = () => changesSince(cluster, { node, identity, since: cursor.since, brief })
+    const asked = brief && isUnheard ? undefined : ask()
     return async () => {
       try {
-        for await (const page of pages) {
+        for await (const page of asked ?? ask()) {
           if (page.isVoid) {
             refresh.isVoid = true
             return undefined

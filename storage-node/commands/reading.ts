@@ -1,4 +1,5 @@
-// Commands that read: the entries of one file, all entries since a change, the pieces of a part.
+// Commands that read: the entries of one file, all entries since a change, what all of them add up
+// to, the pieces of a part.
 import { crc32 } from 'node:zlib'
 import type { PartPlace } from '../entries.ts'
 import type { VersionName } from '../entry-table.ts'
@@ -9,7 +10,9 @@ import type { CommandsOf, Services } from './table.ts'
 /** Streams of pieces at once; each keeps one piece in memory. */
 const MAX_STREAMS = 512
 
-export function readCommands(services: Services): CommandsOf<'lookup' | 'changes' | 'read'> {
+export function readCommands(
+  services: Services,
+): CommandsOf<'lookup' | 'changes' | 'digest' | 'read'> {
   const { entries, parts, recentReads, recovery, traffic } = services
   let streamCount = 0
 
@@ -49,6 +52,10 @@ export function readCommands(services: Services): CommandsOf<'lookup' | 'changes
       // Behind the end of what there is, so that a cursor from now on is not older than that.
       const end = more ? next : Math.max(next, collected)
       return { header: { next: end, more, collected }, body: [{ bytes: page, crc: crc32(page) }] }
+    },
+
+    digest({ sender }) {
+      return { header: entries.digestOf(sender.user) }
     },
 
     async read(call, { file, version, part, from, to, unchecked = false }) {

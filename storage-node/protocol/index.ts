@@ -1,6 +1,7 @@
 // The contract between nodes and their clients: what gateway and terminal may import of the storage
 // node.
 export * from './changes-page.ts'
+export * from './entry-digest.ts'
 export * from './errors.ts'
 export * from './frame.ts'
 export * from './frame-reader.ts'

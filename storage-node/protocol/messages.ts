@@ -193,6 +193,7 @@ export const commands = {
     },
     message({ next: count, more: Type.Boolean(), collected: count, body }),
   ),
+  digest: command('user', {}, message({ digest: count, next: count })),
   read: command(
     'both',
     { file: fileId, version, part, from: row, to: rows, unchecked },

@@ -19,6 +19,7 @@ import zlib
 
 GREETING, REQUEST, RESPONSE, ERROR = range(4)
 TIMEOUT_S = 20
+WORD = 0xFFFFFFFF
 
 
 # CBOR (section 3, "Header"): unsigned numbers, bytes, text, arrays, maps, false, true, null.
@@ -304,10 +305,33 @@ def list_all(node, me):
         page, (body,) = node.ask("changes", fields, prover=me)
         while body:
             state = ("prepared", "committed", "deleted")[body[32] >> 4]
-            entries.append({"file": body[:16], "version": body[16:32], "state": state})
+            ids = {"file": body[:16], "version": body[16:32]}
+            entries.append({**ids, "state": state, "first": body[:33]})
             body = body[35 + int.from_bytes(body[33:35], "big") :]
         since, more = page["next"], page["more"]
     return entries
+
+
+def murmur3(data, seed):
+    def rotated(word, bits):
+        return (word << bits | word >> (32 - bits)) & WORD
+
+    def scrambled(word):
+        return rotated(word * 0xCC9E2D51 & WORD, 15) * 0x1B873593 & WORD
+
+    hash_, whole = seed, len(data) - len(data) % 4
+    for at in range(0, whole, 4):
+        hash_ ^= scrambled(int.from_bytes(data[at : at + 4], "little"))
+        hash_ = rotated(hash_, 13) * 5 + 0xE6546B64 & WORD
+    hash_ ^= scrambled(int.from_bytes(data[whole:], "little")) ^ len(data)
+    hash_ = (hash_ ^ hash_ >> 16) * 0x85EBCA6B & WORD
+    hash_ = (hash_ ^ hash_ >> 13) * 0xC2B2AE35 & WORD
+    return hash_ ^ hash_ >> 16
+
+
+def digest_of(entries):
+    firsts = [entry["first"] for entry in entries if entry["state"] != "prepared"]
+    return sum(murmur3(one, 0) + (murmur3(one, 1) % 2**21 << 32) for one in firsts) % 2**53
 
 
 def main():
@@ -335,6 +359,8 @@ def main():
     assert gone == {"existed": True}, gone
     states = {entry["file"]: entry["state"] for entry in list_all(node, me)}
     assert states == {small: "deleted", large: "committed"}, states
+    total, _ = node.ask("digest", prover=me)
+    assert total["digest"] == digest_of(list_all(node, me)), total
 
     refused("AUTH_REQUIRED", lambda: node.ask("account"))
     refused("FORBIDDEN", lambda: node.ask("status", prover=me))

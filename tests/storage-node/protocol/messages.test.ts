@@ -72,6 +72,7 @@ const samples: Record<Op, { request: Fields; response: Fields; optional?: string
     response: { entries: [entry], parts: [1, 4], body },
     optional: ['body'],
   },
+  digest: { request: {}, response: { digest: 2 ** 53 - 1, next: 7 } },
   changes: {
     request: { since: 0, limit: 4096, brief: true },
     response: { next: 5, more: false, collected: 0, body },

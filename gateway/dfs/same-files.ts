@@ -1,0 +1,48 @@
+// Which nodes have just the files that are known here already, each with the parts that belong to
+// it. With many files most nodes do, and are asked for a digest instead of a million entries.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { addDigests } from '@fourfold/storage-node/protocol'
+import { ALL_NODES, type Cluster } from './cluster.ts'
+import type { FileTable } from './file-table.ts'
+import type { Identity } from './identity.ts'
+
+/** Files at a time: milliseconds of work. */
+const SLICE_FILES = 20_000
+
+/**
+ * Of `nodes` (0..3) those that have what `table` says, and the cursor up to which each has told
+ * nothing else. One that does not answer is not among them.
+ */
+export async function nodesWithSameFiles(
+  cluster: Cluster,
+  options: { identity: Identity; nodes: readonly number[]; table: FileTable },
+): Promise<{ node: number; next: number }[]> {
+  const { identity, nodes, table } = options
+  const as = { by: 'user', identity } as const
+  const [expected, ...answers] = await Promise.all([
+    digestsOf(table),
+    ...nodes.map((node) =>
+      cluster.call(node, { op: 'digest', fields: {}, as }).then(
+        ({ header }) => ({ node, ...header }),
+        () => undefined,
+      ),
+    ),
+  ])
+  return answers.flatMap((answer) => {
+    if (answer === undefined || answer.digest !== expected[answer.node]) return []
+    return [{ node: answer.node, next: answer.next }]
+  })
+}
+
+/** What each node's entries of these files add up to where it has all parts that belong there. */
+async function digestsOf(table: FileTable): Promise<number[]> {
+  const digests = ALL_NODES.map(() => 0)
+  for (let from = 0; from < table.count; from += SLICE_FILES) {
+    const to = Math.min(from + SLICE_FILES, table.count)
+    for (const [node, digest] of table.wholeDigests(from, to).entries()) {
+      digests[node] = addDigests(digests[node]!, digest)
+    }
+    await nextTurn()
+  }
+  return digests
+}
