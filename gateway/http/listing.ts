@@ -3,17 +3,17 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Identity } from '../dfs/identity.ts'
-import type { Listing, ListQuery, Store } from '../dfs/store.ts'
+import type { FolderInfo, Listing, ListQuery, Store } from '../dfs/store.ts'
 import { prefersHtml, prefersLines } from './accept.ts'
 import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
 import { sendCompressed } from './compressed.ts'
 import { judgeRead } from './conditions.ts'
+import { fileLine } from './file-line.ts'
 import type { Patience } from './patience.ts'
 import { abortOnClose } from './response-body.ts'
 import {
   changesJson,
-  fileJson,
   folderJson,
   type ListQuerystring,
   listingJson,
@@ -108,15 +108,22 @@ async function* lines(options: {
   const { files: _files, folders: _folders, next: _next, ...head } = listingJson(first)
   yield `${JSON.stringify(head)}\n`
   for (let page = first; ; ) {
-    const rows = [...page.folders.map(folderJson), ...page.files.map(fileJson)]
-    for (let from = 0; from < rows.length; from += WRITE_ROWS) {
-      const some = rows.slice(from, from + WRITE_ROWS)
-      yield some.map((row) => `${JSON.stringify(row)}\n`).join('')
+    const { folders, files } = page
+    if (folders.length > 0) yield folders.map(folderLine).join('')
+    for (let from = 0; from < files.length; from += WRITE_ROWS) {
+      yield files
+        .slice(from, from + WRITE_ROWS)
+        .map(fileLine)
+        .join('')
     }
     if (page.next === undefined) return
     const { from: _from, ...rest } = query
     page = await store.list(identity, { ...rest, limit: STREAM_ROWS, cursor: page.next })
   }
+}
+
+function folderLine(folder: FolderInfo): string {
+  return `${JSON.stringify(folderJson(folder))}\n`
 }
 
 /** A reader that takes nothing for so long holds memory for nobody. */
