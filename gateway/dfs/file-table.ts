@@ -22,7 +22,7 @@ const HELD_AT = MODIFIED_AT + 8
 const FLAGS_AT = HELD_AT + 2
 const TYPE_AT = FLAGS_AT + 1
 const RECORD_BYTES = TYPE_AT + 2
-/** By rotation, the parts that each node 0..3 holds of a file of which no copy is missing (masks). */
+/** By rotation, the parts (masks) that each node 0..3 holds of a file that misses no copy. */
 const WHOLE = [0, 1, 2, 3].map((x) =>
   Array.from({ length: NODE_COUNT }, (_, node) =>
     partsOfNode(node, x).reduce((mask, part) => mask | (1 << (part - 1)), 0),

@@ -167,7 +167,7 @@ export class UserFiles {
     })
   }
 
-  /** Of nodes that have told nothing yet: passes over what they would say where it is known here. */
+  /** Of nodes that have told nothing yet: passes over what they would say, where all is known. */
   async #passOver(nodes: readonly number[], identity: Identity): Promise<void> {
     const { table } = this.#index
     if (nodes.length === 0 || table.count < MANY_FILES) return
