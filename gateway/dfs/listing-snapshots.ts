@@ -6,7 +6,7 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as rest } from 'node:timers/promises'
 import { decodeStrict, encodeHeader } from '@fourfold/storage-node/protocol'
 import { ALL_NODES } from './cluster.ts'
 import { FileIndex } from './file-index.ts'
@@ -21,6 +21,8 @@ const ID_BYTES = 16
 const LENGTH_BYTES = 4
 /** Files in a sealed page: milliseconds of work at a time. */
 const PAGE_FILES = 4096
+/** It rests so many times as long as it worked: whoever lists meanwhile hardly notices. */
+const REST_RATIO = 10
 /** More than a page of the longest names. */
 const MAX_PAGE_BYTES = 64 << 20
 /** Fewer files are listed at once from what the nodes say. */
@@ -83,10 +85,14 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       await using file = await open(part, 'wx', 0o600)
-      for (const bytes of pages) {
-        if (isClosed) break
+      while (!isClosed) {
+        const begunMs = performance.now()
+        const { value: bytes, done } = pages.next()
+        if (done === true) break
+        const restMs = REST_RATIO * (performance.now() - begunMs)
         const { bytesWritten } = await file.write(bytes)
         if (bytesWritten < bytes.length) throw new Error('The disk is full.')
+        await rest(restMs)
       }
       if (!isClosed) await rename(part, path)
       await makeRoom(folder, maxTotalBytes)
@@ -131,7 +137,7 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
  * cursors are taken at once and the pages one by one: what changes meanwhile is told again by the
  * nodes.
  */
-function sealedPages(key: KeyObject, { index, cursors }: KnownFiles): Iterable<Buffer> {
+function sealedPages(key: KeyObject, { index, cursors }: KnownFiles): Iterator<Buffer, void> {
   const { slots, inOrder } = index.knownSlots()
   const id = randomBytes(ID_BYTES)
   const pages = Math.ceil(slots.length / PAGE_FILES)

@@ -50,9 +50,11 @@ export class NameOrder {
 
   #endRun(): void {
     const nameOf = this.#nameOf
-    const run = Int32Array.from(this.#fresh).sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+    // Files come in the order in which they were stored, folder by folder: unlike that of a typed
+    // array, the sort of an array makes use of what is in order already.
+    this.#fresh.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+    this.#runs.push(Int32Array.from(this.#fresh))
     this.#fresh = []
-    this.#runs.push(run)
     while (this.#runs.length > 1 && this.#runs.at(-2)!.length < 2 * this.#runs.at(-1)!.length) {
       this.#mergeLastRuns()
     }
