@@ -216,7 +216,6 @@ export class FileTable {
   /** The file as callers see it while the nodes `live` (0..3) answer. */
   infoOf(slot: number, live: readonly number[]): FileInfo {
     const at = slot * STRIDE_BYTES
-    const versionAndMd5 = this.#keys.toString('hex', at + VERSION_AT, at + STRIDE_BYTES)
     const readability = this.#readabilityOf(this.#held[slot]!, this.#flags[slot]! & 3, live)
     const { state, copies, missingParts, missingNodes } = readability
     return {
@@ -224,8 +223,8 @@ export class FileTable {
       sizeBytes: this.#sizes[slot]!,
       modifiedMs: this.#modified[slot]!,
       type: this.#typeNames[this.#types[slot]!]!,
-      md5: versionAndMd5.slice(2 * ID_BYTES),
-      version: versionAndMd5.slice(0, 2 * ID_BYTES),
+      md5: this.#keys.toString('hex', at + MD5_AT, at + STRIDE_BYTES),
+      version: this.#keys.toString('hex', at + VERSION_AT, at + MD5_AT),
       state,
       copies,
       missingParts,

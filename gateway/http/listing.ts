@@ -9,7 +9,7 @@ import type { App } from './app.ts'
 import { identityOf } from './auth.ts'
 import { sendCompressed } from './compressed.ts'
 import { judgeRead } from './conditions.ts'
-import { fileLine } from './file-line.ts'
+import { fileLines } from './file-lines.ts'
 import type { Patience } from './patience.ts'
 import { abortOnClose } from './response-body.ts'
 import {
@@ -94,7 +94,7 @@ function sendJson(request: FastifyRequest, reply: FastifyReply, value: object) {
   return sendCompressed(request, reply.type(JSON_TYPE), JSON.stringify(value))
 }
 
-function sendLines(reply: FastifyReply, source: AsyncIterable<string>) {
+function sendLines(reply: FastifyReply, source: AsyncIterable<string | Buffer>) {
   return reply.type(LINES_TYPE).send(Readable.from(source))
 }
 
@@ -103,7 +103,7 @@ async function* lines(options: {
   identity: Identity
   query: ListQuery
   first: Listing
-}): AsyncGenerator<string> {
+}): AsyncGenerator<string | Buffer> {
   const { store, identity, query, first } = options
   const { files: _files, folders: _folders, next: _next, ...head } = listingJson(first)
   yield `${JSON.stringify(head)}\n`
@@ -111,10 +111,7 @@ async function* lines(options: {
     const { folders, files } = page
     if (folders.length > 0) yield folders.map(folderLine).join('')
     for (let from = 0; from < files.length; from += WRITE_ROWS) {
-      yield files
-        .slice(from, from + WRITE_ROWS)
-        .map(fileLine)
-        .join('')
+      yield fileLines(files.slice(from, from + WRITE_ROWS))
     }
     if (page.next === undefined) return
     const { from: _from, ...rest } = query
