@@ -63,6 +63,8 @@ describe('the app in Firefox', { skip }, () => {
     const { sizeBytes } = await site.store.stat(site.identity, 'fox.bin')
     assert.equal(sizeBytes, 300_000)
 
+    // The new row moves the other one down: not while it is clicked.
+    await page.waitForSelector('a[href$="/files/fox.bin"]')
     await (await page.waitForSelector('a[href$="/files/notes.txt"]'))!.click()
     await page.waitForSelector('dialog ::-p-text(from before)')
     await page.keyboard.press('Escape')
