@@ -116,7 +116,7 @@ export function createEntries(catalog: Catalog, table: EntryTable) {
   function digestOf(user: string): { digest: number; next: number } {
     const { change } = statements.firstUndecided.get(user) as { change: number | null }
     const next = change === null ? catalog.lastChange() : change - 1
-    // Who begins behind a cursor must have heard of what was forgotten, and has: see graves.ts.
+    // Tombstones that all four nodes knew and have forgotten are nothing that anybody must hear of.
     return { digest: table.digests.of(user), next: Math.max(next, collectedChange(user)) }
   }
 

@@ -19,19 +19,19 @@ export async function nodesWithSameFiles(
 ): Promise<{ node: number; next: number }[]> {
   const { identity, nodes, table } = options
   const as = { by: 'user', identity } as const
-  const [expected, ...answers] = await Promise.all([
-    digestsOf(table),
-    ...nodes.map((node) =>
+  const answers = await Promise.all(
+    nodes.map((node) =>
       cluster.call(node, { op: 'digest', fields: {}, as }).then(
         ({ header }) => ({ node, ...header }),
         () => undefined,
       ),
     ),
-  ])
-  return answers.flatMap((answer) => {
-    if (answer === undefined || answer.digest !== expected[answer.node]) return []
-    return [{ node: answer.node, next: answer.next }]
-  })
+  )
+  // A node that has nothing yet would be compared anew at each listing.
+  const told = answers.flatMap((answer) => (answer?.digest ? [answer] : []))
+  if (told.length === 0) return []
+  const expected = await digestsOf(table)
+  return told.filter(({ node, digest }) => digest === expected[node])
 }
 
 /** What each node's entries of these files add up to where it has all parts that belong there. */

@@ -115,7 +115,7 @@ export class UserFiles {
     // is read when what the first has said is known. Which one is first spreads over the users.
     const turn = identity.clientKeys[0]![0]!
     const inTurn = live.map((_, place) => live[(place + turn) % live.length]!)
-    const unheard = inTurn.slice(1).filter((node) => this.#cursors[node] === undefined)
+    const unheard = inTurn.slice(1).filter((node) => !this.#cursors[node]?.since)
     const [first, ...others] = inTurn.map((node, place) => this.#read(node, refresh, place > 0))
     const outcomes = [await first?.()]
     await this.#passOver(unheard, identity)
@@ -185,12 +185,11 @@ export class UserFiles {
   #read(node: number, refresh: Refresh, brief: boolean): () => Promise<DfsError | undefined> {
     const { cluster, onGrowth } = this.#options
     const { identity } = refresh
-    const isUnheard = this.#cursors[node] === undefined
     const epoch = Buffer.from(cluster.epochOf(node) ?? [])
     this.#cursors[node] ??= { epoch, since: 0 }
     const cursor = this.#cursors[node]
     const ask = () => changesSince(cluster, { node, identity, since: cursor.since, brief })
-    const asked = brief && isUnheard ? undefined : ask()
+    const asked = brief && cursor.since === 0 ? undefined : ask()
     return async () => {
       try {
         for await (const page of asked ?? ask()) {
