@@ -51,6 +51,11 @@ export function currentVersion(answers: readonly NodeEntries[]): CurrentVersion 
   return { entry: newest, copies, partsHeld }
 }
 
+/** The parts (bit p-1) that node `node` (0..3) holds of a file that misses no copy. */
+export function partsMask(node: number, x: number): number {
+  return partsOfNode(node, x).reduce((mask, part) => mask | (1 << (part - 1)), 0)
+}
+
 /**
  * Bit 2q: the copy of quarter q on node q; bit 2q+1: on node q+1. Node n keeps quarters n-1 and n.
  */

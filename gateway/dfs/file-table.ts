@@ -2,8 +2,8 @@
 // and digests lie in one buffer and numbers in typed arrays, so that the collector has nothing to
 // visit but the names. A file keeps its slot for as long as the table lives, also when it is
 // deleted: its tombstone must outlast what a node that slept still says.
-import { addEntryDigests, NODE_COUNT, partsOfNode } from '@fourfold/storage-node/protocol'
-import { type Readability, readability } from './file-state.ts'
+import { addEntryDigests, factsOf, NODE_COUNT } from '@fourfold/storage-node/protocol'
+import { partsMask, type Readability, readability } from './file-state.ts'
 import type { Listed } from './listed-description.ts'
 import type { FileInfo } from './store.ts'
 
@@ -24,13 +24,11 @@ const TYPE_AT = FLAGS_AT + 1
 const RECORD_BYTES = TYPE_AT + 2
 /** By rotation, the parts (masks) that each node 0..3 holds of a file that misses no copy. */
 const WHOLE = [0, 1, 2, 3].map((x) =>
-  Array.from({ length: NODE_COUNT }, (_, node) =>
-    partsOfNode(node, x).reduce((mask, part) => mask | (1 << (part - 1)), 0),
-  ),
+  Array.from({ length: NODE_COUNT }, (_, node) => partsMask(node, x)),
 )
-/** The facts of an entry, as in a page of changes, that is committed and whole, or deleted. */
-const WHOLE_FACTS = WHOLE.map((masks) => masks.map((mask) => 16 + mask))
-const DELETED_FACTS = new Array<number>(NODE_COUNT).fill(32)
+/** The facts of each node's entry of a file that misses no copy, and of one that is deleted. */
+const WHOLE_FACTS = WHOLE.map((masks) => masks.map((mask) => factsOf('committed', mask)))
+const DELETED_FACTS = new Array<number>(NODE_COUNT).fill(factsOf('deleted', 0))
 /** Combinations of what is held, how files are rotated, and who answers. */
 const MAX_READABILITIES = 1000
 

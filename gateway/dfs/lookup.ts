@@ -6,12 +6,17 @@ import {
   type Entry,
   laneOfPart,
   NODE_COUNT,
-  partsOfNode,
 } from '@fourfold/storage-node/protocol'
 import { type Cluster, joinNames } from './cluster.ts'
 import { type Description, openDescription } from './description.ts'
 import { checkFileName } from './file-name.ts'
-import { type CurrentVersion, currentVersion, fileInfo, type NodeEntries } from './file-state.ts'
+import {
+  type CurrentVersion,
+  currentVersion,
+  fileInfo,
+  type NodeEntries,
+  partsMask,
+} from './file-state.ts'
 import type { Identity } from './identity.ts'
 import { fileIdOf } from './keys.ts'
 import { ENOUGH_NODES, type Heard, inTime, soonEnough } from './soon-enough.ts'
@@ -226,10 +231,6 @@ function unheardNodes(cluster: Cluster, answers: readonly NodeAnswer[]): number[
   const unheard = cluster.live().filter((node) => !answers.some((answer) => answer.node === node))
   for (const node of unheard) cluster.hedge.lost(node)
   return unheard
-}
-
-function partsMask(node: number, x: number): number {
-  return partsOfNode(node, x).reduce((mask, part) => mask | (1 << (part - 1)), 0)
 }
 
 /**

@@ -30,6 +30,11 @@ export interface ChangedEntry {
   sealedBytes: number
 }
 
+/** The byte of facts of an entry; `parts` is the mask of those held. */
+export function factsOf(state: ChangedEntry['state'], parts: number): number {
+  return (STATES.indexOf(state) << 4) | parts
+}
+
 /** @throws DfsError BAD_MESSAGE where it is no page */
 export function readChangesPage(page: Buffer): ChangedEntry[] {
   const entries: ChangedEntry[] = []
