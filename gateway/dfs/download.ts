@@ -10,9 +10,9 @@ import type { Identity } from './identity.ts'
 import { LaneReader, laneSources } from './lane-reader.ts'
 import { giveBack } from './lease.ts'
 import { type FoundFile, lookupExisting, requireReadable } from './lookup.ts'
-import { openRow, openSlices } from './row.ts'
+import { openRow } from './row.ts'
 import { rowRuns, slicesOf } from './row-runs.ts'
-import { type LanePlace, type SealedRow, sealedRowsAtPace } from './row-source.ts'
+import { type LanePlace, type RowPieces, sealedRowsAtPace } from './row-source.ts'
 import type { ByteRange, Download, DownloadRequest } from './store.ts'
 import { openFromTwins } from './twins.ts'
 
@@ -29,9 +29,6 @@ export interface DownloadContext {
  * An overwrite between the lookup and the read takes the version away; then the newer one is read.
  */
 const MAX_TRIES = 4
-
-/** A slow reader holds what it has not taken yet of a row, rounded up to this. */
-const SLICE_BYTES = 262_144
 
 /**
  * Finds the file and its first row; the rest is fetched as `content` is read. Read it, or abort
@@ -104,9 +101,8 @@ async function* plainContent(
     let next = fromRow
     while (next < toRow) {
       const place = { found, signal, fromRow: next, toRow }
-      for await (const { row, sealed } of inlineRow(found, isLast) ?? rowsOf(context, place)) {
-        const { slices, isAsSent } = await opener(row, sealed)
-        giveBack(sealed)
+      for await (const { row, pieces } of inlineRow(found, isLast) ?? rowsOf(context, place)) {
+        const { slices, isAsSent } = await opener(row, pieces)
         let at = row * found.description.rowBytes
         try {
           for (let slice = slices[0]; slice !== undefined; slice = slices[0]) {
@@ -126,13 +122,13 @@ async function* plainContent(
   }
 }
 
-/** The only row of a small file, where its pieces came along; the last to ask empties them. */
-function inlineRow(found: FoundFile, isLast: boolean): SealedRow[] | undefined {
+/** The only row of a small file, where its pieces came along; the last to ask takes them. */
+function inlineRow(found: FoundFile, isLast: boolean): RowPieces[] | undefined {
   const { pieces } = found
   if (pieces.some((piece) => piece === undefined)) return undefined
-  const sealed = Buffer.concat(pieces as Buffer[])
+  const own = pieces.map((piece) => (isLast ? piece! : Buffer.from(piece!)))
   if (isLast) pieces.fill(undefined)
-  return [{ row: 0, sealed }]
+  return [{ row: 0, pieces: own }]
 }
 
 interface RowsRequest {
@@ -143,7 +139,7 @@ interface RowsRequest {
 }
 
 /** Sealed rows in order, at the reader's pace. */
-function rowsOf(context: DownloadContext, request: RowsRequest): AsyncGenerator<SealedRow> {
+function rowsOf(context: DownloadContext, request: RowsRequest): AsyncGenerator<RowPieces> {
   const { cluster, identity, admission } = context
   const { found, signal, fromRow, toRow } = request
   const { size: sizeBytes, rowBytes } = found.description
@@ -175,15 +171,21 @@ function laneReader(
   })
 }
 
-/** Opens rows of one file; where a row does not open as it came, its other copies are tried. */
+/**
+ * Opens rows of one file, and gives their pieces back; where a row does not open as it came, its
+ * other copies are tried.
+ */
 function createOpener(context: DownloadContext, found: FoundFile) {
   const { description, current } = found
   const key: KeyObject = createSecretKey(description.key)
   const { cluster, identity, onLiar } = context
-  return async (row: number, sealed: Buffer): Promise<{ slices: Buffer[]; isAsSent: boolean }> => {
+  return async (
+    row: number,
+    pieces: readonly Buffer[],
+  ): Promise<{ slices: Buffer[]; isAsSent: boolean }> => {
     const isLast = row === description.rows - 1
     const position = { row, attempt: attemptOfRow(description.attempts, row), isLast }
-    const slices = openSlices(key, position, sealed, SLICE_BYTES)
+    const slices = openRow(key, position, pieces, giveBack)
     if (slices !== undefined) return { slices, isAsSent: true }
     const mended = await openFromTwins({
       cluster,
@@ -191,10 +193,10 @@ function createOpener(context: DownloadContext, found: FoundFile) {
       entry: current.entry,
       partsHeld: current.partsHeld,
       row,
-      open: (pieces) => openRow(key, position, Buffer.concat(pieces)),
+      open: (copies) => openRow(key, position, copies),
       onLiar,
     })
-    return { slices: [mended], isAsSent: false }
+    return { slices: mended, isAsSent: false }
   }
 }
 

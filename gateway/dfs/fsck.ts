@@ -97,8 +97,8 @@ async function checkVersion(context: CheckContext, found: FoundFile): Promise<Fi
     for (const [at, pieces] of read.entries()) {
       sizeBytes += sealedRowBytes(rows[at]!, { ...description, sizeBytes: description.size })
       const plain = opener(rows[at]!, pieces)
-      if (plain !== undefined) content.update(plain)
-      else {
+      for (const slice of plain ?? []) content.update(slice)
+      if (plain === undefined) {
         isRead = false
         isLost ||= pieces.some((lane) => lane.length === 0 && isLostWithout(lane.copies))
         isLost ||= pieces.every((lane) => lane.length > 0)
@@ -157,7 +157,7 @@ async function readRow(
 function rowOpener({ description }: FoundFile) {
   const key = createSecretKey(description.key)
   const { rows, attempts } = description
-  return (row: number, lanes: readonly LanePieces[]): Buffer | undefined => {
+  return (row: number, lanes: readonly LanePieces[]): Buffer[] | undefined => {
     const sealedBytes = sealedRowBytes(row, { ...description, sizeBytes: description.size })
     for (const [lane, pieces] of lanes.entries()) {
       for (const { copy, piece } of pieces) {
@@ -168,7 +168,7 @@ function rowOpener({ description }: FoundFile) {
     for (let choice = 0; choice < 1 << NODE_COUNT; choice++) {
       const chosen = lanes.map((pieces, lane) => pieces[(choice >> lane) & 1]?.piece)
       if (chosen.some((piece) => piece === undefined)) continue
-      const plain = openRow(key, position, Buffer.concat(chosen as Buffer[]))
+      const plain = openRow(key, position, chosen as Buffer[])
       if (plain === undefined) continue
       for (const [lane, pieces] of lanes.entries()) {
         for (const { copy, piece } of pieces) {

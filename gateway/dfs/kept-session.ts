@@ -211,11 +211,11 @@ export class KeptSession {
     const { admission, identity } = this.#options
     const leave = await admission.passage(identity.user, undefined)
     try {
-      const sealed = sealRow(this.#rowKey, { row: this.rows, attempt, isLast }, plain)
+      const pieces = sealRow(this.#rowKey, { row: this.rows, attempt, isLast }, plain)
       this.#digest!.update(plain)
       this.rows++
       this.#filled = 0
-      await this.writer.write(this.rows - 1, sealed)
+      await this.writer.write(this.rows - 1, pieces)
     } catch (error) {
       throw lockedIfUnknown(error)
     } finally {

@@ -1,13 +1,12 @@
 // Sends the sealed rows of one upload to the four nodes, as fast as the slowest of them takes them.
-// Each row's bytes leave twice, from one buffer, which is given back when both sockets are done
-// with it.
+// Each piece leaves twice, from one buffer, which is given back when both sockets are done with it.
 import { crc32 } from 'node:zlib'
 import { type DfsError, lanesOfNode, NODE_COUNT } from '@fourfold/storage-node/protocol'
 import { ALL_NODES, type Cluster } from './cluster.ts'
 import type { NodeConnection } from './connection.ts'
 import type { Identity } from './identity.ts'
 import { lend } from './lease.ts'
-import type { SealedRow } from './row.ts'
+import type { Piece } from './row.ts'
 
 /** Bytes of one lane, and the CRC-32 over its pieces' CRC-32s. */
 export interface LaneSum {
@@ -37,6 +36,9 @@ export interface KeptStart {
   /** Told what a node (0..3) keeps of a row that is not full: two pieces or none. */
   onTail(node: number, pieces: readonly Buffer[]): void
 }
+
+/** Nodes that each piece goes to. */
+const COPIES = 2
 
 /** A fraction of what nodes allow by default, ten minutes. */
 const KEEP_ALIVE_MS = 120_000
@@ -79,16 +81,19 @@ export class LaneWriter {
    * Queues a row at all nodes and waits until each has room again.
    * @throws DfsError of the first node that fails
    */
-  async write(row: number, sealed: SealedRow): Promise<void> {
-    for (const [lane, { lengthBytes, crc }] of sealed.pieces.entries())
+  async write(row: number, pieces: readonly Piece[]): Promise<void> {
+    for (const [lane, { lengthBytes, crc }] of pieces.entries())
       addPiece(this.sums[lane]!, lengthBytes, crc)
-    const releases = lend(sealed.ciphertext, this.#channels.length)
-    for (const [at, { connection, id }] of this.#channels.entries()) {
-      const [before, after] = lanesOfNode(connection.index, this.#options.first)
-      const body = [sealed.pieces[before]!, sealed.pieces[after]!]
+    const releases = pieces.map(({ segments }) => lend(segments[0]!, COPIES))
+    for (const { connection, id } of this.#channels) {
+      const lanes = lanesOfNode(connection.index, this.#options.first)
+      const body = lanes.map((lane) => pieces[lane]!)
       const fields = { upload: this.#options.upload, row }
       const call = { op: 'append', fields, body, ...this.#common() } as const
-      connection.sendOnChannel(id, call, releases[at]!)
+      const released = lanes.map((lane) => releases[lane]!.pop()!)
+      connection.sendOnChannel(id, call, () => {
+        for (const release of released) release()
+      })
     }
     await Promise.all(
       this.#channels.map(({ connection }) =>

@@ -1,10 +1,9 @@
 // The rows of one download between the lanes that fill them and the reader that takes them: each
-// row's sealed bytes are put together in one buffer, a few rows ahead of the reader and no more.
+// row's four sealed pieces, a few rows ahead of the reader and no more.
 import {
   type DfsError,
   NODE_COUNT,
   pieceBytes,
-  pieceOffset,
   sealedRowBytes,
 } from '@fourfold/storage-node/protocol'
 import { giveBack } from './lease.ts'
@@ -16,7 +15,8 @@ const ROWS_AHEAD = 2
 const TIMES_HALF = 4
 
 interface RowBuffer {
-  sealed: Buffer
+  /** Of lane 0..3. */
+  pieces: Buffer[]
   lanesMissing: Set<number>
 }
 
@@ -50,8 +50,7 @@ export class RowAssembly {
 
   write(place: { row: number; lane: number; offset: number }, bytes: Buffer): void {
     const { row, lane, offset } = place
-    const { sealed } = this.#rowAt(row)
-    bytes.copy(sealed, pieceOffset(sealed.length, lane) + offset)
+    bytes.copy(this.#rowAt(row).pieces[lane]!, offset)
   }
 
   /** One lane's piece of `row` is whole. Answers whether the lane may go on to the next row. */
@@ -65,8 +64,8 @@ export class RowAssembly {
     return row + 1 < this.#nextRow + ROWS_AHEAD
   }
 
-  /** Waits for the next row and takes it; it is the caller's from then on. */
-  async take(): Promise<Buffer> {
+  /** Waits for the next row and takes its pieces; they are the caller's from then on. */
+  async take(): Promise<Buffer[]> {
     const row = this.#nextRow
     if (this.#failure !== undefined) throw this.#failure
     const { lanesMissing } = this.#rowAt(row)
@@ -77,17 +76,17 @@ export class RowAssembly {
       await promise.finally(() => clearTimeout(this.#lateTimer))
       this.#waiting = undefined
     }
-    const { sealed } = this.#rowAt(row)
+    const { pieces } = this.#rowAt(row)
     this.#rows.delete(row)
     this.#nextRow = row + 1
     this.#options.onRoom()
-    return sealed
+    return pieces
   }
 
   /** Nothing more is taken, and nothing more comes: what was fetched ahead is given back. */
   drop(): void {
     clearTimeout(this.#lateTimer)
-    for (const { sealed } of this.#rows.values()) giveBack(sealed)
+    for (const { pieces } of this.#rows.values()) pieces.forEach(giveBack)
     this.#rows.clear()
   }
 
@@ -113,9 +112,9 @@ export class RowAssembly {
   #rowAt(row: number): RowBuffer {
     const known = this.#rows.get(row)
     if (known !== undefined) return known
-    const sealed = Buffer.allocUnsafeSlow(sealedRowBytes(row, this.#options.file))
-    const lanesMissing = new Set(Array.from({ length: NODE_COUNT }, (_, lane) => lane))
-    const buffer = { sealed, lanesMissing }
+    const lanes = Array.from({ length: NODE_COUNT }, (_, lane) => lane)
+    const pieces = lanes.map((lane) => Buffer.allocUnsafeSlow(this.pieceLength(row, lane)))
+    const buffer = { pieces, lanesMissing: new Set(lanes) }
     this.#rows.set(row, buffer)
     return buffer
   }

@@ -37,16 +37,17 @@ export interface LanePlace {
   assembly: RowAssembly
 }
 
-export interface SealedRow {
+/** The four pieces of one row, in the order of its lanes. */
+export interface RowPieces {
   row: number
-  sealed: Buffer
+  pieces: Buffer[]
 }
 
 /**
- * Sealed rows in order, each put together from its four pieces.
+ * Sealed rows in order, each as its four pieces.
  * @throws DfsError BUSY, ABORTED, and what the lanes throw
  */
-export async function* sealedRowsAtPace(options: RowSourceOptions): AsyncGenerator<SealedRow> {
+export async function* sealedRowsAtPace(options: RowSourceOptions): AsyncGenerator<RowPieces> {
   const { fromRow, toRow } = options
   let row = fromRow
   let windowRows = FIRST_WINDOW_ROWS
@@ -55,10 +56,10 @@ export async function* sealedRowsAtPace(options: RowSourceOptions): AsyncGenerat
     let slowestMs = 0
     try {
       while (row < run.toRow && !run.isParked) {
-        const sealed = await run.take(row)
+        const pieces = await run.take(row)
         const givenMs = performance.now()
         run.startWaiting()
-        yield { row, sealed }
+        yield { row, pieces }
         run.stopWaiting()
         slowestMs = Math.max(slowestMs, performance.now() - givenMs)
         row++
@@ -101,14 +102,14 @@ async function openRun(options: RowSourceOptions, fromRow: number, toRow: number
     toRow,
     isParked: false,
 
-    async take(row: number): Promise<Buffer> {
-      const sealed = await assembly.take()
+    async take(row: number): Promise<Buffer[]> {
+      const pieces = await assembly.take()
       if (row + 1 === toRow) {
         // The connections go back to where others take them before the reader is waited for.
         await Promise.all(runs)
         run.end()
       }
-      return sealed
+      return pieces
     },
 
     startWaiting(): void {

@@ -19,7 +19,7 @@ export interface TwinsRequest {
   partsHeld: readonly number[]
   row: number
   /** Opens a sealed row made of these four pieces, or answers undefined. */
-  open(pieces: readonly Buffer[]): Buffer | undefined
+  open(pieces: readonly Buffer[]): Buffer[] | undefined
   /** Told the name of each node whose copy was wrong. */
   onLiar(node: string): void
 }
@@ -29,8 +29,8 @@ interface Copy {
   piece: Buffer
 }
 
-/** The plaintext of the row. @throws DfsError DAMAGED where no combination opens */
-export async function openFromTwins(request: TwinsRequest): Promise<Buffer> {
+/** The plaintext of the row, in slices. @throws DfsError DAMAGED where no combination opens */
+export async function openFromTwins(request: TwinsRequest): Promise<Buffer[]> {
   const lanes = await Promise.all([0, 1, 2, 3].map((lane) => copiesOf(lane, request)))
   for (let choice = 0; choice < 1 << NODE_COUNT; choice++) {
     const chosen = lanes.map((copies, lane) => copies[(choice >> lane) & 1])

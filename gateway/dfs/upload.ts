@@ -25,7 +25,7 @@ import { fileIdOf } from './keys.ts'
 import { LaneWriter } from './lane-writer.ts'
 import { lookup, newestVersion } from './lookup.ts'
 import { type PlainRow, plainRows } from './plain-rows.ts'
-import { type SealedRow, sealRow } from './row.ts'
+import { type Piece, sealRow } from './row.ts'
 import type { UploadRequest, UploadResult, WriteCondition } from './store.ts'
 
 /** A prepare waits for the disks of nodes that are there to sync what is still dirty. */
@@ -101,7 +101,7 @@ async function storeSmall(
   // Small rows are no matter: what they hold is within what their transfer set aside.
   const leave = only.plain.length > SMALL_BYTES ? await passage(context) : () => {}
   try {
-    const { pieces } = sealPlainRow(context, only)
+    const pieces = sealPlainRow(context, only)
     return await prepareAndCommit(context, describe, async (node, version, sealed) => {
       const [before, after] = lanesOfNode(node, x)
       const { file, condition } = context
@@ -206,7 +206,7 @@ export function typeOf(type: string | undefined): string {
   return Buffer.byteLength(type) > MAX_TYPE_BYTES ? DEFAULT_TYPE : type
 }
 
-function sealPlainRow(context: UploadContext, { row, plain, isLast }: PlainRow): SealedRow {
+function sealPlainRow(context: UploadContext, { row, plain, isLast }: PlainRow): Piece[] {
   return sealRow(context.rowKey, { row, attempt: 0, isLast }, plain)
 }
 

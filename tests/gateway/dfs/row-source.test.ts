@@ -45,9 +45,9 @@ function rowsOf() {
 test('a reader gets every row, in order', async () => {
   const { rows, inside } = rowsOf()
   let next = 0
-  for await (const { row, sealed } of rows) {
+  for await (const { row, pieces } of rows) {
     assert.equal(row, next++)
-    assert.equal(sealed[0], row)
+    assert.ok(pieces.length === 4 && pieces.every((piece) => piece[0] === row))
   }
   assert.equal(next, ROWS)
   assert.equal(inside(), 0)
