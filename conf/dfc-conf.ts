@@ -25,7 +25,7 @@ export const dfcConfSchema = table({
     stall_timeout_ms: timeoutMs(30_000),
     slow_ms: timeoutMs(500),
     ping_every_ms: timeoutMs(1_000),
-    ping_timeout_ms: timeoutMs(3_000),
+    ping_timeout_ms: timeoutMs(10_000),
     bulk_connections: count(64, 1, 4096),
     transfers: count(1024),
     user_transfers: count(128),

@@ -2,6 +2,7 @@
 import { DfsError, NODE_COUNT, nodeName, type Op } from '@fourfold/storage-node/protocol'
 import type { Actor, Answer, Call } from './connection.ts'
 import { createErrands } from './errands.ts'
+import { afterFairly } from './fair-timer.ts'
 import { createHedge } from './hedge.ts'
 import type { Identity } from './identity.ts'
 import { NodeLink } from './node-link.ts'
@@ -51,6 +52,7 @@ export function createCluster(options: ClusterOptions) {
       new NodeLink({
         address,
         connectTimeoutMs: limits.connect_timeout_ms,
+        bulkTimeoutMs: limits.request_timeout_ms,
         pingEveryMs: limits.ping_every_ms,
         pingTimeoutMs: limits.ping_timeout_ms,
         idleBulkConnections: limits.bulk_connections,
@@ -153,30 +155,46 @@ export function createCluster(options: ClusterOptions) {
    */
   async function whileHeard<T>(node: number, answer: Promise<T>): Promise<T> {
     const { promise: silence, reject } = Promise.withResolvers<never>()
-    let timer: NodeJS.Timeout | undefined
+    let cancel = () => {}
     let wasUp = true
     const listen = () => {
       if (links[node]!.isUp === wasUp) return
       wasUp = !wasUp
-      clearTimeout(timer)
+      cancel()
       if (wasUp) return
       const message = `${nodeName(node)} was silent for ${limits.stall_timeout_ms} ms.`
       const error = new DfsError('NODE_TIMEOUT', message, { node: node + 1 })
-      timer = setTimeout(() => reject(error), limits.stall_timeout_ms)
+      cancel = afterFairly(limits.stall_timeout_ms, () => reject(error))
     }
     listeners.add(listen)
     listen()
     try {
       return await Promise.race([answer, silence])
     } finally {
-      clearTimeout(timer)
+      cancel()
       listeners.delete(listen)
     }
+  }
+
+  /** Waits until `node` is up; answers false where it is not within `limitMs`. */
+  async function isBack(node: number, limitMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const listen = () => {
+      if (links[node]!.isUp) resolve()
+    }
+    const cancel = afterFairly(limitMs, resolve)
+    listeners.add(listen)
+    listen()
+    await promise
+    cancel()
+    listeners.delete(listen)
+    return links[node]!.isUp
   }
 
   return {
     states,
     whileHeard,
+    isBack,
     live,
     missing,
     call,

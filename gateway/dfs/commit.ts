@@ -15,6 +15,8 @@ import type { FileInfo, UploadResult } from './store.ts'
 /** How often a version is made anew because another upload of the same name was newer. */
 const MAX_VERSION_TRIES = 5
 const COMMIT_TIMEOUT_MS = 120_000
+/** A link that broke is back in this time, if its node is: the longest pause, and a greeting. */
+const MAX_RETURN_MS = 5000
 
 export interface CommitContext {
   cluster: Cluster
@@ -77,8 +79,8 @@ export async function prepareAndCommit(
 /**
  * From here on the upload counts: it is prepared on all four nodes. A node that does not confirm
  * in time has the bytes and will follow. Where too few have confirmed by then, those that are
- * there are waited for, however much they have to write; only when they fall silent, the outcome
- * is unknown.
+ * there are waited for, however much they have to write, and those whose links broke are told again
+ * when they are back soon; only when they fall silent, the outcome is unknown.
  */
 async function commit(context: CommitContext, version: Uint8Array): Promise<void> {
   const { cluster, file, identity } = context
@@ -102,9 +104,16 @@ async function commit(context: CommitContext, version: Uint8Array): Promise<void
   await Promise.race([all, isLate])
   clearTimeout(timer)
   if (isKnownToAllPairs()) return
-  const outcomes = await all
+  const failed = (await all).filter(({ error }) => error !== undefined)
   if (isKnownToAllPairs()) return
-  throw unknownOutcome(outcomes.find(({ error }) => error !== undefined)!.error!)
+  const returnMs = Math.min(MAX_RETURN_MS, cluster.requestTimeoutMs)
+  const again = async ({ node, error }: Outcome<void>) => {
+    if (!isOpen(error!) || !(await cluster.isBack(node, returnMs))) throw error
+    await confirm(node)
+  }
+  await Promise.all(failed.map((outcome) => outcomeOf(outcome.node, again(outcome))))
+  if (isKnownToAllPairs()) return
+  throw unknownOutcome(failed[0]!.error!)
 }
 
 /** Whether a node that failed so may have prepared the version all the same. */

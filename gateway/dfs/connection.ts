@@ -25,6 +25,7 @@ import {
   type ResponseOf,
   userProof,
 } from '@fourfold/storage-node/protocol'
+import { afterFairly } from './fair-timer.ts'
 import { FrameOutbox } from './frame-outbox.ts'
 import type { Identity } from './identity.ts'
 import { type NodeAddress, openNodeSocket } from './node-socket.ts'
@@ -89,16 +90,16 @@ export class NodeConnection implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<NodeConnection> {
     const connection = new NodeConnection(address)
-    const timer = setTimeout(() => {
+    const cancel = afterFairly(timeoutMs, () => {
       const message = `${nodeName(address.index)} did not greet within ${timeoutMs} ms.`
       connection.close(new DfsError('NODE_TIMEOUT', message, { node: address.index + 1 }))
-    }, timeoutMs)
+    })
     const giveUp = () => connection.close()
     signal?.addEventListener('abort', giveUp, { once: true })
     try {
       await connection.#greeted.promise
     } finally {
-      clearTimeout(timer)
+      cancel()
       signal?.removeEventListener('abort', giveUp)
     }
     return connection

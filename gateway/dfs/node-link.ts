@@ -14,6 +14,8 @@ const IDLE_BULK_MS = 30_000
 export interface NodeLinkOptions {
   address: NodeAddress
   connectTimeoutMs: number
+  /** For a connection beside the one that is up: the node is there, and may have much to do. */
+  bulkTimeoutMs: number
   pingEveryMs: number
   pingTimeoutMs: number
   /** Most bulk connections kept open for later. */
@@ -79,7 +81,7 @@ export class NodeLink implements AsyncDisposable {
       clearTimeout(idle.timer)
       if (idle.connection.isOpen) return idle.connection
     }
-    return NodeConnection.open(this.#options.address, this.#options.connectTimeoutMs)
+    return NodeConnection.open(this.#options.address, this.#options.bulkTimeoutMs)
   }
 
   returnBulk(connection: NodeConnection): void {

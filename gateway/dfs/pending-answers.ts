@@ -2,6 +2,7 @@
 // timer serves all of them: setting and clearing one for each costs more than all else that is done
 // here. Knows no frames.
 import { DfsError, nodeName, type Op } from '@fourfold/storage-node/protocol'
+import { afterFairly } from './fair-timer.ts'
 
 /** How long a request may wait for the whole of its answer. */
 export interface AnswerLimit {
@@ -24,7 +25,7 @@ export class PendingAnswers<W extends Waiter> {
   /** Node 0..3, for what is said of it. */
   readonly #node: number
   readonly #waiting = new Map<number, Waiting<W>>()
-  #timer: NodeJS.Timeout | undefined
+  #cancel = () => {}
   #timerAtMs = Number.POSITIVE_INFINITY
 
   constructor(node: number) {
@@ -58,7 +59,7 @@ export class PendingAnswers<W extends Waiter> {
 
   /** Fails all; nothing is added after it. */
   close(error: DfsError): void {
-    clearTimeout(this.#timer)
+    this.#cancel()
     const all = [...this.#waiting.values()]
     this.#waiting.clear()
     for (const { waiter } of all) waiter.fail(error)
@@ -67,10 +68,10 @@ export class PendingAnswers<W extends Waiter> {
   /** The timer is set anew only where it would come too late. */
   #watch(untilMs: number): void {
     if (untilMs >= this.#timerAtMs) return
-    clearTimeout(this.#timer)
+    this.#cancel()
     this.#timerAtMs = untilMs
     const delayMs = Math.max(1, Math.ceil(untilMs - performance.now()))
-    this.#timer = setTimeout(() => this.#endLate(), delayMs)
+    this.#cancel = afterFairly(delayMs, () => this.#endLate())
   }
 
   #endLate(): void {
