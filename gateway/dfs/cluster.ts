@@ -52,7 +52,6 @@ export function createCluster(options: ClusterOptions) {
       new NodeLink({
         address,
         connectTimeoutMs: limits.connect_timeout_ms,
-        bulkTimeoutMs: limits.request_timeout_ms,
         pingEveryMs: limits.ping_every_ms,
         pingTimeoutMs: limits.ping_timeout_ms,
         idleBulkConnections: limits.bulk_connections,

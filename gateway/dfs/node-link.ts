@@ -14,8 +14,6 @@ const IDLE_BULK_MS = 30_000
 export interface NodeLinkOptions {
   address: NodeAddress
   connectTimeoutMs: number
-  /** For a connection beside the one that is up: the node is there, and may have much to do. */
-  bulkTimeoutMs: number
   pingEveryMs: number
   pingTimeoutMs: number
   /** Most bulk connections kept open for later. */
@@ -81,7 +79,7 @@ export class NodeLink implements AsyncDisposable {
       clearTimeout(idle.timer)
       if (idle.connection.isOpen) return idle.connection
     }
-    return NodeConnection.open(this.#options.address, this.#options.bulkTimeoutMs)
+    return NodeConnection.open(this.#options.address, this.#options.connectTimeoutMs)
   }
 
   returnBulk(connection: NodeConnection): void {

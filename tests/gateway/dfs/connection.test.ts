@@ -99,7 +99,6 @@ test('a link to a node that is hung ends at once when it is closed', {
     address: { index: 2, host: '127.0.0.1', port },
     // Longer than the test may take.
     ...{ connectTimeoutMs: 60_000, pingEveryMs: 1000, pingTimeoutMs: 1000 },
-    bulkTimeoutMs: 60_000,
     ...{ idleBulkConnections: 1, onChange() {} },
   })
   const [socket] = await accepted
