@@ -175,11 +175,11 @@ export function createCluster(options: ClusterOptions) {
     }
   }
 
-  /** Waits until `node` is up; answers false where it is not within `limitMs`. */
+  /** Waits until `node` takes commands; answers false where it is not within `limitMs`. */
   async function isBack(node: number, limitMs: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const listen = () => {
-      if (links[node]!.isUp) resolve()
+      if (links[node]!.isOpen) resolve()
     }
     const cancel = afterFairly(limitMs, resolve)
     listeners.add(listen)
@@ -187,7 +187,7 @@ export function createCluster(options: ClusterOptions) {
     await promise
     cancel()
     listeners.delete(listen)
-    return links[node]!.isUp
+    return links[node]!.isOpen
   }
 
   return {

@@ -54,6 +54,11 @@ export class NodeLink implements AsyncDisposable {
     return this.#state.health === 'up'
   }
 
+  /** Up, and connected: a connection may have broken a moment before the link is down. */
+  get isOpen(): boolean {
+    return this.#control?.isOpen === true && this.isUp
+  }
+
   /** Resolves after the first attempt to connect, however it ended. */
   get firstTry(): Promise<void> {
     return this.#firstTry.promise
@@ -66,7 +71,7 @@ export class NodeLink implements AsyncDisposable {
 
   /** The connection for small commands. @throws DfsError NODE_GONE while the node is not up */
   control(): NodeConnection {
-    if (this.#control?.isOpen === true && this.isUp) return this.#control
+    if (this.isOpen) return this.#control!
     const { name, reason } = this.#state
     const message = `${name} is not answering${reason === undefined ? '' : ` (${reason})`}.`
     throw new DfsError('NODE_GONE', message, { node: this.index + 1 })
