@@ -1,8 +1,9 @@
 // Counts and digests content as it streams in, and checks what was promised of it. The first row is
 // digested as it comes; of a larger file all rows are moved to a thread where one is free.
 import { createHash } from 'node:crypto'
-import { DfsError, ROW_BYTES } from '@fourfold/storage-node/protocol'
+import { DfsError } from '@fourfold/storage-node/protocol'
 import type { DigestSeat, DigestThreads } from './digest-threads.ts'
+import { giveBack } from './lease.ts'
 
 export interface Promised {
   /** Plaintext bytes. */
@@ -16,8 +17,8 @@ export class ContentDigest implements Disposable {
   readonly #promised: Promised
   readonly #threads: DigestThreads
   #seat: DigestSeat | undefined
-  /** The row that the thread has, or had, and nobody has taken back. */
-  #moved: Promise<Buffer> | undefined
+  /** The last row that the thread got. */
+  #moved: Promise<void> | undefined
   #isDecided = false
   sizeBytes = 0
 
@@ -44,18 +45,21 @@ export class ContentDigest implements Disposable {
   }
 
   /**
-   * Takes a row that was sealed, in memory of its own, and answers memory of `ROW_BYTES` for the
-   * next: the same, or where the row is moved to a thread, that of the row before it.
+   * Takes the plaintext of a row that was sealed; its memory is given back, here or by the thread.
+   * Resolves when the row before it is digested, so that the thread has no more than two.
    */
-  async exchange(row: Buffer): Promise<Buffer> {
+  async take(slices: Buffer[]): Promise<void> {
     if (!this.#isDecided) this.#seat = this.#threads.open()
     this.#isDecided = true
-    if (this.#seat === undefined) return row
+    if (this.#seat === undefined) {
+      for (const slice of slices) giveBack(slice)
+      return
+    }
     const before = this.#moved
-    this.#moved = this.#seat.update(row)
-    // Whoever asks for it next is told; an upload that ends before that has its own reason.
+    this.#moved = this.#seat.update(slices)
+    // Whoever waits for it next is told; an upload that ends before that has its own reason.
     this.#moved.catch(() => {})
-    return before === undefined ? Buffer.allocUnsafeSlow(ROW_BYTES) : await before
+    await before
   }
 
   /** The MD5 of all. @throws DfsError LENGTH_MISMATCH, DIGEST_MISMATCH, INTERNAL */

@@ -1,7 +1,7 @@
 // Threads that digest the rows of large uploads while the main one seals and sends: MD5 is two
 // fifths of what an upload costs, and no upload is faster than one core can do all of it. A row's
-// memory is moved to the thread and back, never shared, so neither can touch it while the other
-// has it. A thread serves one upload at a time; who finds none free digests where it is.
+// memory is moved to the thread, never shared, and given back there. A thread serves one upload at
+// a time; who finds none free digests where it is.
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { DfsError } from '@fourfold/storage-node/protocol'
@@ -10,20 +10,20 @@ import { DfsError } from '@fourfold/storage-node/protocol'
 const MAX_THREADS = 4
 
 export type DigestOrder =
-  | { kind: 'row'; memory: ArrayBuffer; lengthBytes: number }
+  | { kind: 'row'; slices: Uint8Array<ArrayBuffer>[] }
   | { kind: 'finish' }
   | { kind: 'forget' }
 
-export type DigestAnswer = { kind: 'row'; memory: ArrayBuffer } | { kind: 'md5'; md5: Uint8Array }
+export type DigestAnswer = { kind: 'row' } | { kind: 'md5'; md5: Uint8Array }
 
 /** One upload's MD5 on a thread. */
 export interface DigestSeat extends Disposable {
   /**
-   * Digests what `row` shows, which begins its memory and is alone in it. The memory is moved: the
-   * caller's buffer has no bytes from now on. Resolves with all of the memory, once it is back.
+   * Digests a row, given in buffers that follow each other, each alone in its memory. The memory is
+   * moved: the caller's buffers have no bytes from now on. Resolves when the row is digested.
    * @throws DfsError INTERNAL where the thread has died
    */
-  update(row: Buffer): Promise<Buffer>
+  update(slices: readonly Buffer[]): Promise<void>
   /** The MD5 of all rows. @throws DfsError INTERNAL */
   finish(): Promise<Buffer>
   /** Leaves the thread to others; what is under way comes to nothing. */
@@ -89,12 +89,14 @@ class DigestThread {
     this.#worker.ref()
     let isOpen = true
     return {
-      update: async (row) => {
-        const memory = row.buffer as ArrayBuffer
-        const order = { kind: 'row', memory, lengthBytes: row.length } as const
-        const answer = await this.#ask(order, [memory])
+      update: async (buffers) => {
+        const slices = buffers.map(
+          ({ buffer, byteOffset, length }) =>
+            new Uint8Array(buffer as ArrayBuffer, byteOffset, length),
+        )
+        const memory = slices.map(({ buffer }) => buffer)
+        const answer = await this.#ask({ kind: 'row', slices }, memory)
         if (answer.kind !== 'row') throw outOfStep()
-        return Buffer.from(answer.memory)
       },
       finish: async () => {
         const answer = await this.#ask({ kind: 'finish' })

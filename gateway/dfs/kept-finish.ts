@@ -53,12 +53,11 @@ export async function finishKept(
 function storeSmall(options: SessionOptions, session: KeptSession): Promise<UploadResult> {
   const { name, type, md5, modified } = session.at.state
   const condition = conditionOf(session.at.state)
-  const plain = session.tail
   async function* source() {
-    yield plain
+    yield* session.tail
   }
   return upload(options, {
-    ...{ name, type, source: source(), sizeBytes: plain.length },
+    ...{ name, type, source: source(), sizeBytes: session.offsetBytes },
     ...(md5 !== null && { md5 }),
     ...(modified !== null && { modifiedMs: modified }),
     ...(condition !== undefined && { condition }),
@@ -140,7 +139,7 @@ async function explainRefusal(
 
 /** Of the whole content, all of which is there. */
 function md5Of({ at, rows, tail }: KeptSession): string {
-  if (rows === 0) return createHash('md5').update(tail).digest('hex')
+  if (rows === 0) return createHash('md5').update(Buffer.concat(tail)).digest('hex')
   return Buffer.from(at.state.state).toString('hex')
 }
 

@@ -16,8 +16,10 @@ import { ALL_NODES } from './cluster.ts'
 import { type KeptAt, takeKept } from './kept-nodes.ts'
 import { attemptsOf, openTail, sealState, sealTail, tailBytes } from './kept-state.ts'
 import { LaneWriter } from './lane-writer.ts'
+import { giveBack } from './lease.ts'
 import { type Piece, sealRow } from './row.ts'
 import { RowDigest } from './row-digest.ts'
+import { RowFill } from './row-fill.ts'
 import type { Uploader } from './upload.ts'
 
 /** A checkpoint costs each node a sync of two files and a commit; what is after it can be lost. */
@@ -37,14 +39,13 @@ export class KeptSession {
   readonly #options: SessionOptions
   readonly #at: KeptAt
   readonly #rowKey: KeyObject
-  readonly #row = Buffer.allocUnsafeSlow(ROW_BYTES)
+  readonly #row = new RowFill()
   readonly attempts: number[]
   /** The id under which the nodes take rows; nobody else knows it. */
   readonly as: Buffer
   writer!: LaneWriter
   /** Over full rows; none is needed where all rows are there. */
   #digest: RowDigest | undefined
-  #filled = 0
   #number: number
   #lastMs = performance.now()
   #lastRows: number
@@ -97,12 +98,12 @@ export class KeptSession {
   get offsetBytes(): number {
     const limitBytes = this.sizeBytes ?? Number.MAX_SAFE_INTEGER
     // The last row, where it is there, counts as a row and may be shorter than one.
-    return Math.min(this.rows * ROW_BYTES + this.#filled, limitBytes)
+    return Math.min(this.rows * ROW_BYTES + this.#row.lengthBytes, limitBytes)
   }
 
-  /** The row that is not full. */
-  get tail(): Buffer {
-    return this.#row.subarray(0, this.#filled)
+  /** The row that is not full, in buffers that follow each other. */
+  get tail(): Buffer[] {
+    return this.#row.slices()
   }
 
   /** @throws DfsError LENGTH_MISMATCH, and whatever sending meets */
@@ -114,11 +115,8 @@ export class KeptSession {
     let at = 0
     while (at < bytes.length) {
       // A full row is sealed when a byte follows: only then is it known not to be the last.
-      if (this.#filled === ROW_BYTES) await this.#sendRow(false)
-      const taken = Math.min(ROW_BYTES - this.#filled, bytes.length - at)
-      this.#row.set(bytes.subarray(at, at + taken), this.#filled)
-      this.#filled += taken
-      at += taken
+      if (this.#row.lengthBytes === ROW_BYTES) await this.#sendRow(false)
+      at += this.#row.add(at === 0 ? bytes : bytes.subarray(at))
     }
   }
 
@@ -147,7 +145,7 @@ export class KeptSession {
   async close(): Promise<void> {
     await this.#checkpointing
     if (this.#failure !== undefined) throw this.#failure
-    const isFull = this.#filled === ROW_BYTES && this.offsetBytes < (this.sizeBytes ?? 0)
+    const isFull = this.#row.lengthBytes === ROW_BYTES && this.offsetBytes < (this.sizeBytes ?? 0)
     if (isFull) await this.#sendRow(false)
     await this.#checkpoint({ withTail: true, isClosed: true })
   }
@@ -198,23 +196,22 @@ export class KeptSession {
       if (lanes.some((piece) => piece === undefined)) continue
       const tail = openTail(identity.entryKey, id, Buffer.concat(lanes as Buffer[]))
       if (tail?.length !== tailBytes(state, rows)) continue
-      this.#row.set(tail)
-      this.#filled = tail.length
+      this.#row.add(tail)
       return
     }
     throw new DfsError('DAMAGED', 'The end of what is kept of the upload does not open.')
   }
 
   async #sendRow(isLast: boolean): Promise<void> {
-    const plain = this.tail
     const attempt = this.attempts.length - 1
     const { admission, identity } = this.#options
     const leave = await admission.passage(identity.user, undefined)
     try {
+      const plain = this.tail
       const pieces = sealRow(this.#rowKey, { row: this.rows, attempt, isLast }, plain)
-      this.#digest!.update(plain)
+      for (const slice of plain) this.#digest!.update(slice)
+      this.#row.take().forEach(giveBack)
       this.rows++
-      this.#filled = 0
       await this.writer.write(this.rows - 1, pieces)
     } catch (error) {
       throw lockedIfUnknown(error)
@@ -231,7 +228,7 @@ export class KeptSession {
   }): Promise<void> {
     const { cluster, identity, keepMs } = this.#options
     const { id, first, state, take } = this.#at
-    const tail = how.withTail ? this.tail : Buffer.alloc(0)
+    const tail = Buffer.concat(how.withTail ? this.tail : [])
     const md5State = how.md5 ?? this.#digest?.state() ?? state.state
     const number = this.#number + 1
     const { rows } = this

@@ -84,7 +84,7 @@ export class LaneWriter {
   async write(row: number, pieces: readonly Piece[]): Promise<void> {
     for (const [lane, { lengthBytes, crc }] of pieces.entries())
       addPiece(this.sums[lane]!, lengthBytes, crc)
-    const releases = pieces.map(({ segments }) => lend(segments[0]!, COPIES))
+    const releases = pieces.map(({ segments }) => lend(segments, COPIES))
     for (const { connection, id } of this.#channels) {
       const lanes = lanesOfNode(connection.index, this.#options.first)
       const body = lanes.map((lane) => pieces[lane]!)

@@ -5,11 +5,11 @@
 // several users is lent to each of them, and is given back only when each has said so.
 
 /**
- * Lends a buffer that was made by the caller and is known to nobody but `holderCount` users.
- * Answers how each of them says that it is done; saying so twice counts once, so that nobody can
- * take the memory from under another. After the last of them the buffer has no bytes.
+ * Lends buffers that were made by the caller and are known to nobody but `holderCount` users, who
+ * have all of them. Answers how each user says that it is done; saying so twice counts once, so
+ * that nobody can take the memory from under another. After the last the buffers have no bytes.
  */
-export function lend(buffer: Uint8Array, holderCount: number): (() => void)[] {
+export function lend(buffers: readonly Uint8Array[], holderCount: number): (() => void)[] {
   let leftCount = holderCount
   return Array.from({ length: holderCount }, () => {
     let isHolding = true
@@ -17,7 +17,7 @@ export function lend(buffer: Uint8Array, holderCount: number): (() => void)[] {
       if (!isHolding) return
       isHolding = false
       leftCount--
-      if (leftCount === 0) giveBack(buffer)
+      if (leftCount === 0) buffers.forEach(giveBack)
     }
   })
 }

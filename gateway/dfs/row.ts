@@ -30,29 +30,51 @@ const SEALED_AT_ONCE_BYTES = 16_384
 const OPENED_AT_ONCE_BYTES = 262_144
 
 /**
- * Seals `plain` and cuts it into the pieces of lanes 0..3. `plain` is not kept. The first segment
- * of each piece of a large row is a buffer of its own, so that it can be given back as soon as its
- * two nodes have it; those of a small row point into one.
+ * Seals a row of plaintext, given in buffers that follow each other, and cuts it into the pieces of
+ * lanes 0..3. The plaintext is not kept. The segments of a large row's pieces are buffers of their
+ * own, so that they can be given back as soon as two nodes have them; those of a small row point
+ * into one.
  */
-export function sealRow(key: KeyObject, position: RowPosition, plain: Uint8Array): Piece[] {
+export function sealRow(
+  key: KeyObject,
+  position: RowPosition,
+  plain: readonly Uint8Array[],
+): Piece[] {
   const cipher = createCipheriv('aes-256-gcm', key, nonceOf(position))
-  const sealedBytes = plain.length + TAG_BYTES
-  const joined = plain.length > SEALED_AT_ONCE_BYTES ? undefined : cipher.update(plain)
-  const bodies = Array.from({ length: NODE_COUNT }, (_, lane) => {
-    const from = pieceOffset(sealedBytes, lane)
-    const to = from + pieceBytes(sealedBytes, lane)
-    return joined?.subarray(from, to) ?? cipher.update(plain.subarray(from, to))
+  const plainBytes = plain.reduce((sum, { length }) => sum + length, 0)
+  const isSmall = plainBytes <= SEALED_AT_ONCE_BYTES
+  const sealed = isSmall ? plain.map((slice) => cipher.update(slice)) : undefined
+  const lanes = Array.from({ length: NODE_COUNT }, (_, lane) => {
+    const from = pieceOffset(plainBytes + TAG_BYTES, lane)
+    const to = from + pieceBytes(plainBytes + TAG_BYTES, lane)
+    const segments = sealed
+      ? cutOut(sealed, from, to)
+      : cutOut(plain, from, to).map((part) => cipher.update(part))
+    return { from, to, segments }
   })
   cipher.final()
   const tag = cipher.getAuthTag()
-  return bodies.map((body, lane) => {
-    const lengthBytes = pieceBytes(sealedBytes, lane)
-    // What a piece has more than ciphertext is the end of the tag, which the last pieces share.
-    const tagTo = Math.max(0, pieceOffset(sealedBytes, lane) + lengthBytes - plain.length)
-    const tagPart = tag.subarray(tagTo - (lengthBytes - body.length), tagTo)
-    const segments = [body, tagPart].filter(({ length }) => length > 0)
+  return lanes.map(({ from, to, segments }) => {
+    // What is behind the ciphertext is the tag, of which the last pieces have a part each.
+    if (to > plainBytes)
+      segments.push(tag.subarray(Math.max(from, plainBytes) - plainBytes, to - plainBytes))
     const crc = segments.reduce((sum, segment) => crc32(segment, sum), 0)
-    return { segments, lengthBytes, crc }
+    return { segments, lengthBytes: to - from, crc }
+  })
+}
+
+/** Bytes `from` to `to` (exclusive) of buffers that follow each other, without a copy. */
+function cutOut<Bytes extends Uint8Array>(
+  buffers: readonly Bytes[],
+  from: number,
+  to: number,
+): Bytes[] {
+  let at = 0
+  return buffers.flatMap((buffer) => {
+    const begin = Math.max(0, from - at)
+    const end = Math.min(buffer.length, to - at)
+    at += buffer.length
+    return begin < end ? [buffer.subarray(begin, end) as Bytes] : []
   })
 }
 

@@ -81,7 +81,6 @@ export async function upload(uploader: Uploader, request: UploadRequest): Promis
       request.onProgress?.(digest.sizeBytes)
     },
     onFill: (bytes) => digest.update(bytes),
-    exchange: (plain) => digest.exchange(plain),
   })
   const { value: firstRow } = await rows.next()
   if (firstRow === undefined) throw new DfsError('INTERNAL', 'A source gave no row.')
@@ -99,7 +98,7 @@ async function storeSmall(
   const x = rotationOf(md5)
   const describe = describer(context, { md5, x, first: x, sizeBytes: digest.sizeBytes })
   // Small rows are no matter: what they hold is within what their transfer set aside.
-  const leave = only.plain.length > SMALL_BYTES ? await passage(context) : () => {}
+  const leave = only.lengthBytes > SMALL_BYTES ? await passage(context) : () => {}
   try {
     const pieces = sealPlainRow(context, only)
     return await prepareAndCommit(context, describe, async (node, version, sealed) => {
@@ -128,8 +127,8 @@ async function storeLarge(
   const { sizeBytes } = request
   const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes })
   try {
-    await sendRow(context, writer, firstRow)
-    for await (const row of rest) await sendRow(context, writer, row)
+    await sendRow(context, writer, firstRow, digest)
+    for await (const row of rest) await sendRow(context, writer, row, digest)
     const md5 = await digest.finish()
     const x = rotationOf(md5)
     const rows = rowCount(digest.sizeBytes, ROW_BYTES)
@@ -160,10 +159,16 @@ async function storeLarge(
 }
 
 /** The client is waited for before and after, and not while the row takes the place of others. */
-async function sendRow(context: UploadContext, writer: LaneWriter, row: PlainRow): Promise<void> {
+async function sendRow(
+  context: UploadContext,
+  writer: LaneWriter,
+  row: PlainRow,
+  digest: ContentDigest,
+): Promise<void> {
   const leave = await passage(context)
   try {
-    await writer.write(row.row, sealPlainRow(context, row))
+    const pieces = sealPlainRow(context, row)
+    await Promise.all([writer.write(row.row, pieces), digest.take(row.slices)])
   } finally {
     leave()
   }
@@ -206,8 +211,8 @@ export function typeOf(type: string | undefined): string {
   return Buffer.byteLength(type) > MAX_TYPE_BYTES ? DEFAULT_TYPE : type
 }
 
-function sealPlainRow(context: UploadContext, { row, plain, isLast }: PlainRow): Piece[] {
-  return sealRow(context.rowKey, { row, attempt: 0, isLast }, plain)
+function sealPlainRow(context: UploadContext, { row, slices, isLast }: PlainRow): Piece[] {
+  return sealRow(context.rowKey, { row, attempt: 0, isLast }, slices)
 }
 
 /**

@@ -6,7 +6,7 @@ import { giveBack, lend } from '../../../gateway/dfs/lease.ts'
 
 test('a buffer that is lent stays whole until each holder has said that it is done', () => {
   const buffer = Buffer.alloc(65_536, 7)
-  const [one, two, three] = lend(buffer, 3)
+  const [one, two, three] = lend([buffer], 3)
   one!()
   two!()
   assert.equal(buffer.length, 65_536)
@@ -17,7 +17,7 @@ test('a buffer that is lent stays whole until each holder has said that it is do
 
 test('a holder that says twice that it is done takes nothing from the others', () => {
   const buffer = Buffer.alloc(65_536, 7)
-  const [one, two] = lend(buffer, 2)
+  const [one, two] = lend([buffer], 2)
   one!()
   one!()
   one!()

@@ -18,16 +18,18 @@ for (const size of [0, 1, ROW - 1, ROW, ROW + 1, 2 * ROW, 3 * ROW + 5]) {
   test(`${size} bytes become full rows and one last row`, async () => {
     const bytes = randomBytes(size)
     const seen: Buffer[] = []
-    const rows: { row: number; isLast: boolean; plain: Buffer }[] = []
+    const rows: { row: number; isLast: boolean; plain: Buffer; lengthBytes: number }[] = []
     const source = cutAnywhere(bytes)
     const onBytes = (part: Uint8Array) => seen.push(Buffer.from(part))
     for await (const row of plainRows({ source, onBytes })) {
-      rows.push({ ...row, plain: Buffer.from(row.plain) })
+      assert.ok(row.slices.every(({ length }) => length <= Math.ceil(ROW / 4) + 4))
+      rows.push({ ...row, plain: Buffer.concat(row.slices) })
     }
     assert.ok(Buffer.concat(rows.map(({ plain }) => plain)).equals(bytes))
     assert.ok(Buffer.concat(seen).equals(bytes))
     assert.equal(rows.length, Math.max(1, Math.ceil(size / ROW)))
-    for (const [at, { row, isLast, plain }] of rows.entries()) {
+    for (const [at, { row, isLast, plain, lengthBytes }] of rows.entries()) {
+      assert.equal(lengthBytes, plain.length)
       assert.equal(row, at)
       assert.equal(isLast, at === rows.length - 1)
       if (!isLast) assert.equal(plain.length, ROW)
@@ -43,12 +45,12 @@ test('buffers that belong to the rows alone are given back, slices of others are
     yield own
     yield shared
   }
-  for await (const { plain } of plainRows({
+  for await (const { slices } of plainRows({
     source: source(),
     onBytes() {},
     isSourceOwned: true,
   })) {
-    rows.push(Buffer.from(plain))
+    rows.push(...slices)
   }
   assert.ok(Buffer.concat(rows).equals(Buffer.alloc(100_010, 7)))
   assert.equal(own.length, 0)

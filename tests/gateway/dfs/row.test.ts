@@ -1,11 +1,12 @@
 // Sealed rows: a vector that any language can read, the cut into pieces, and everything that must
 // not open.
 import assert from 'node:assert/strict'
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes, randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import { openRow, type Piece, type RowPosition, sealRow } from '../../../gateway/dfs/row.ts'
+import { RowFill } from '../../../gateway/dfs/row-fill.ts'
 
 const key = createSecretKey(randomBytes(32))
 const place: RowPosition = { row: 3, attempt: 1, isLast: false }
@@ -14,8 +15,17 @@ function bytesOf({ segments }: Piece): Buffer {
   return Buffer.concat(segments)
 }
 
+/** The same bytes, in slices as an upload has them, or in smaller ones. */
+function cutAnywhere(plain: Buffer): Buffer[] {
+  const slices: Buffer[] = []
+  for (let at = 0; at < plain.length; at += slices.at(-1)!.length) {
+    slices.push(plain.subarray(at, at + randomInt(1, 262_149)))
+  }
+  return slices
+}
+
 function sealed(plain: Buffer): Buffer[] {
-  return sealRow(key, place, plain).map(bytesOf)
+  return sealRow(key, place, [plain]).map(bytesOf)
 }
 
 test('a sealed row is what the vectors say, byte for byte', () => {
@@ -26,7 +36,7 @@ test('a sealed row is what the vectors say, byte for byte', () => {
   }
   for (const { row, attempt, last, plain, pieces } of vectors.rows) {
     const vectorKey = createSecretKey(Buffer.from(vectors.key, 'hex'))
-    const made = sealRow(vectorKey, { row, attempt, isLast: last }, Buffer.from(plain, 'hex'))
+    const made = sealRow(vectorKey, { row, attempt, isLast: last }, [Buffer.from(plain, 'hex')])
     assert.deepEqual(
       made.map((piece) => bytesOf(piece).toString('hex')),
       pieces,
@@ -41,7 +51,8 @@ const sizes = [
 for (const size of sizes) {
   test(`a row of ${size} bytes is cut into four pieces within one byte of each other, and opens`, () => {
     const plain = randomBytes(size)
-    const pieces = sealRow(key, place, plain)
+    const pieces = sealRow(key, place, cutAnywhere(plain))
+    assert.deepEqual(pieces.map(bytesOf), sealed(plain))
     const lengths = pieces.map(({ lengthBytes }) => lengthBytes)
     assert.ok(Math.max(...lengths) - Math.min(...lengths) <= 1, String(lengths))
     for (const piece of pieces) {
@@ -60,7 +71,10 @@ for (const size of sizes) {
 }
 
 test('a large row has pieces and slices in buffers of their own, as long as each other', () => {
-  const pieces = sealRow(key, place, randomBytes(1_048_576))
+  const fill = new RowFill()
+  fill.add(randomBytes(1_048_576))
+  const pieces = sealRow(key, place, fill.take())
+  assert.ok(pieces.slice(0, 3).every(({ segments }) => segments.length === 1))
   const bodies = pieces.map(({ segments }) => segments[0]!)
   assert.ok(bodies.every((body) => body.length === body.buffer.byteLength))
   const slices = openRow(key, place, pieces.map(bytesOf))

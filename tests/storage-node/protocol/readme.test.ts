@@ -119,7 +119,7 @@ test('the example of a row is sealed, cut and placed as the page says', () => {
   const key = createSecretKey(row.bytes('row key'))
   const position = { row: 0, attempt: 0, isLast: true }
   assert.deepEqual(openRow(key, position, [sealed]), [content])
-  for (const [lane, { segments }] of sealRow(key, position, content).entries()) {
+  for (const [lane, { segments }] of sealRow(key, position, [content]).entries()) {
     const piece = row.bytes(`piece ${lane}`)
     assert.deepEqual(Buffer.concat(segments), piece)
     const from = pieceOffset(sealed.length, lane)
