@@ -216,13 +216,15 @@ export class Connection {
       isOpen: () => !this.#socket.destroyed,
       hold: () => this.#hold(),
       fail: (error) => this.#refuse(id, this.#logged(error)),
-      send: (header, piece, crc) => {
-        const body: Section[] = [[piece.length, crc]]
-        const bytes = encodeHeader({ ...header, body })
-        const bodyLength = piece.length
-        const head = encodeFrameHead({ kind: FrameKind.response, id, header: bytes, bodyLength })
+      send: (pieces) => {
         this.#lastEventMs = performance.now()
-        return this.#outbox.stream(head, piece)
+        const frames = pieces.map(({ row, more, piece, crc }) => {
+          const body: Section[] = [[piece.length, crc]]
+          const header = encodeHeader({ row, more, body })
+          const kind = FrameKind.response
+          return { head: encodeFrameHead({ kind, id, header, bodyLength: piece.length }), piece }
+        })
+        return this.#outbox.stream(frames)
       },
       answer: (reply) => this.#answer(id, reply),
     }

@@ -48,19 +48,22 @@ export class Outbox {
   }
 
   /**
-   * Sends a frame at once; resolves when `piece` may be reused.
+   * Sends frames at once, in one write; resolves when their pieces may be reused.
    * @throws DfsError NODE_GONE where the socket has closed
    */
-  stream(head: Buffer, piece: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#socket.cork()
+  async stream(frames: readonly { head: Buffer; piece: Uint8Array }[]): Promise<void> {
+    this.#socket.cork()
+    const writes = frames.map(({ head, piece }) => {
       this.#write(head)
-      this.#write(piece, (error) => {
-        if (error == null) resolve()
-        else reject(new DfsError('NODE_GONE', 'The connection has closed.', { cause: error }))
+      return new Promise<void>((resolve, reject) => {
+        this.#write(piece, (error) => {
+          if (error == null) resolve()
+          else reject(new DfsError('NODE_GONE', 'The connection has closed.', { cause: error }))
+        })
       })
-      this.#socket.uncork()
     })
+    this.#socket.uncork()
+    await Promise.all(writes)
   }
 
   /**

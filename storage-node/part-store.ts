@@ -39,13 +39,20 @@ export interface PartShape {
   pieceBytes: number
 }
 
+/** One row's piece of a part, and the CRC-32 that was stored with it. */
+export interface StoredPiece {
+  row: number
+  piece: Buffer
+  crc: number
+}
+
 /** An open part. Keeps its bytes readable however long it takes, also when the file is removed. */
 export interface PartReader {
   /**
-   * Piece and CRC-32 of one row; valid until the next call. @throws DfsError PART_MISSING,
-   * DISK_FAILED
+   * The pieces of `count` rows from `row` on, read at once; valid until the next call.
+   * @throws DfsError PART_MISSING, DISK_FAILED
    */
-  read(row: number): Promise<{ piece: Buffer; crc: number }>
+  read(row: number, count: number): Promise<StoredPiece[]>
   close(): Promise<void>
 }
 
@@ -280,7 +287,9 @@ export function keyOf({ user, file, version }: VersionName): Buffer {
 /** A part that lies in the catalog: one piece and its CRC-32. */
 export function inlineReader(data: Uint8Array): PartReader {
   return {
-    read: async () => splitPiece(Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+    read: async (row) => [
+      { row, ...splitPiece(Buffer.from(data.buffer, data.byteOffset, data.byteLength)) },
+    ],
     close: async () => {},
   }
 }
@@ -294,11 +303,12 @@ export function splitPiece(bytes: Buffer): { piece: Buffer; crc: number } {
 function fileReader(fd: number, part: number, shape: PartShape): PartReader {
   const { rows, bytes, pieceBytes } = shape
   const stride = pieceBytes + CRC_BYTES
-  const buffer = Buffer.allocUnsafeSlow(stride)
+  let buffer = Buffer.alloc(0)
   return {
-    async read(row) {
-      const isLast = row === rows - 1
-      const length = isLast ? bytes - (rows - 1) * pieceBytes + CRC_BYTES : stride
+    async read(row, count) {
+      const isToEnd = row + count === rows
+      const length = isToEnd ? bytes - row * pieceBytes + count * CRC_BYTES : count * stride
+      if (buffer.length < length) buffer = Buffer.allocUnsafeSlow(length)
       let filled = 0
       while (filled < length) {
         const at = row * stride + filled
@@ -310,7 +320,10 @@ function fileReader(fd: number, part: number, shape: PartShape): PartReader {
         if (bytesRead === 0) throw missing(part)
         filled += bytesRead
       }
-      return splitPiece(buffer.subarray(0, length))
+      return Array.from({ length: count }, (_, at) => {
+        const stored = buffer.subarray(at * stride, Math.min((at + 1) * stride, length))
+        return { row: row + at, ...splitPiece(stored) }
+      })
     },
     close: () => closeAsync(fd),
   }

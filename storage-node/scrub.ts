@@ -111,11 +111,11 @@ export function createScrub(options: ScrubOptions) {
     const reader = await parts.openPart(part.key!, part.part, part)
     try {
       while (at.row < part.rows && !signal.aborted) {
-        const found = await reader.read(at.row)
+        const [found] = await reader.read(at.row, 1)
         if (pass !== current) return
-        check(found)
+        check(found!)
         at.row++
-        await pace.after(found.piece.length, read.bytes)
+        await pace.after(found!.piece.length, read.bytes)
         if (pass !== current) return
         await keep()
       }
@@ -150,7 +150,7 @@ export function createScrub(options: ScrubOptions) {
     const current = pass
     if (at.id !== part.id) at = { id: part.id, row: 0, checksum: 0, damaged: 0 }
     try {
-      if (part.data !== null) check(await inlineReader(part.data).read(0))
+      if (part.data !== null) check((await inlineReader(part.data).read(0, 1))[0]!)
       else await checkFile(part)
     } catch (error) {
       if (signal.aborted || pass !== current) return

@@ -7,8 +7,14 @@ import { inlineReader, type PartReader, splitPiece } from '../part-store.ts'
 import { DfsError, toDfsError } from '../protocol/index.ts'
 import type { CommandsOf, Services } from './table.ts'
 
-/** Streams of pieces at once; each keeps one piece in memory. */
+/** Streams of pieces at once; each keeps a piece in memory. */
 const MAX_STREAMS = 512
+/**
+ * A stream that begins while there are no more than so many has several pieces read and sent at
+ * once: a turn through the pool of threads for each costs more than the memory of a few.
+ */
+const FEW_STREAMS = 8
+const PIECES_AT_ONCE = 4
 
 export function readCommands(
   services: Services,
@@ -69,6 +75,7 @@ export function readCommands(
         throw new DfsError('BUSY', 'This node is sending as many parts at once as it may.')
       }
       streamCount++
+      const atOnce = streamCount > FEW_STREAMS ? 1 : PIECES_AT_ONCE
       recentReads.note(name, part, place)
       let reader: PartReader | undefined
       try {
@@ -76,11 +83,13 @@ export function readCommands(
           place.data === null
             ? await parts.openPart(place.key!, part, place)
             : inlineReader(place.data)
-        for (let row = from; row < to && call.isOpen(); row++) {
-          const { piece, crc } = await reader.read(row)
-          if (!unchecked && crc32(piece) !== crc) throw damaged(row, part)
-          traffic.pieceBytesSent += piece.length
-          await call.send({ row, more: row + 1 < to }, piece, crc)
+        for (let row = from; row < to && call.isOpen(); row += atOnce) {
+          const pieces = await reader.read(row, Math.min(atOnce, to - row))
+          const wrong = unchecked ? undefined : pieces.find((one) => crc32(one.piece) !== one.crc)
+          const right = wrong === undefined ? pieces : pieces.slice(0, wrong.row - row)
+          for (const { piece } of right) traffic.pieceBytesSent += piece.length
+          await call.send(right.map((one) => ({ ...one, more: one.row + 1 < to })))
+          if (wrong !== undefined) throw damaged(wrong.row, part)
         }
         recentReads.note(name, part, place)
       } catch (error) {

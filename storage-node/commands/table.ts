@@ -70,9 +70,17 @@ export interface Call {
   hold(): () => void
   /** Answers with an error frame. */
   fail(error: unknown): void
-  /** Sends one response with a body; resolves when `piece` may be reused. */
-  send(header: object, piece: Uint8Array, crc: number): Promise<void>
+  /** Sends a response for each piece, in one write; resolves when their memory may be reused. */
+  send(pieces: readonly SentPiece[]): Promise<void>
   answer(reply: Reply): void
+}
+
+/** A piece with what its response says of it. */
+export interface SentPiece {
+  row: number
+  more: boolean
+  piece: Uint8Array
+  crc: number
 }
 
 export interface Reply<O extends Op = Op> {

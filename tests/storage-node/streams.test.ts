@@ -68,6 +68,31 @@ test('several streams and small requests share a connection', async () => {
   }
 })
 
+test('any range of rows comes whole, however many are read at once', async () => {
+  await using server = await startTestNode()
+  await using client = await server.connect()
+  const as = server.alice
+  const stored = newStoredFile({ rows: 11, pieceBytes: 5003 })
+  await prepare(client, as, stored)
+  const { file, version } = stored
+  const ranges = Array.from({ length: 11 }, (_, from) =>
+    Array.from({ length: 11 - from }, (_, more) => ({ from, to: from + more + 1 })),
+  ).flat()
+  // Of these sixty-six, the first few streams read several pieces at once and the others one.
+  await Promise.all(
+    ranges.map(async ({ from, to }) => {
+      let row = from
+      const request = { file, version, part: 1, from, to }
+      for await (const { header, bodies, damaged } of client.answers('read', request, { as })) {
+        assert.deepEqual([header.row, header.more, damaged], [row, row + 1 < to, []])
+        assert.ok(bodies[0]!.equals(stored.rows[row]![0]))
+        row++
+      }
+      assert.equal(row, to)
+    }),
+  )
+})
+
 test('a reader who stops is given up after the stall limit, and holds up nobody', async () => {
   await using server = await startTestNode({ limits: { stall_timeout_ms: 400 } })
   await using deaf = await server.connect()
