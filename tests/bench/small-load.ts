@@ -1,6 +1,7 @@
 // Many small requests over keep-alive connections, each connection one request after the other:
 // how many a second, and how long each took. Speaks just enough HTTP for that.
 import { connect } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { AnswerReader, headOf, type Target } from './transfer.ts'
 
 export const SMALL_BYTES = 4096
@@ -13,7 +14,8 @@ export interface SmallLoad {
   path: string
   method: 'PUT' | 'GET'
   connections: number
-  durationMs: number
+  /** Milliseconds, or as long as something else is under way. */
+  lasts: number | Promise<unknown>
 }
 
 export interface SmallResult {
@@ -29,15 +31,19 @@ export async function runSmall(load: SmallLoad): Promise<SmallResult> {
   const timesMs: number[] = []
   let failures = 0
   const startedMs = performance.now()
-  const endMs = startedMs + load.durationMs
+  let isOver = false
+  const end = typeof load.lasts === 'number' ? setTimeout(load.lasts) : load.lasts
+  const over = end.then(() => {
+    isOver = true
+  })
   const visitors = Array.from({ length: load.connections }, (_, index) =>
     visit(load, index, (tookMs, isGood) => {
       timesMs.push(tookMs)
       if (!isGood) failures++
-      return performance.now() < endMs
+      return !isOver
     }),
   )
-  await Promise.all(visitors)
+  await Promise.all([over, ...visitors])
   const seconds = (performance.now() - startedMs) / 1000
   timesMs.sort((a, b) => a - b)
   const at = (share: number) => timesMs[Math.floor(timesMs.length * share)] ?? 0

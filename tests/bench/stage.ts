@@ -40,7 +40,7 @@ export async function openStage(options: {
   if (options.warm) {
     await put(target, '/files/warm', 64 * MIB)
     await get(target, '/files/warm')
-    const load = { target, path: '/files/warm-{name}', connections: 16, durationMs: WARM_MS }
+    const load = { target, path: '/files/warm-{name}', connections: 16, lasts: WARM_MS }
     await runSmall({ ...load, method: 'PUT' })
     await runSmall({ ...load, method: 'GET' })
   }

@@ -46,7 +46,7 @@ export async function runCrowd(cluster: TestCluster, trial: Trial): Promise<Figu
   const authorization = basic('small', PASSWORD)
   const load: SmallLoad = {
     target: { url, authorization } as SmallLoad['target'],
-    ...{ path: '/files/small/{name}', method: 'GET', connections: 4, durationMs: trial.smallMs },
+    ...{ path: '/files/small/{name}', method: 'GET', connections: 4, lasts: trial.smallMs },
   }
   await fill(load)
   const alone = await runSmall(load)
