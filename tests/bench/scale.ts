@@ -100,6 +100,7 @@ async function measure(cluster: TestCluster, files: number): Promise<ScaleRow> {
   }
   const other = await cluster.startGateway()
   const asLines = { accept: 'application/x-ndjson' }
+  await ask(other, '/nodes')
   const coldLinesMs = await ask(other, '/files', asLines)
   const seenMs = await timeUntilSeen(other, url, authorization)
   await Promise.all(cluster.gateways.map((gateway) => gateway.kill('SIGKILL')))
