@@ -35,11 +35,10 @@ export class RowFill {
 
   /** What came so far, in slices that follow each other; they stay in the row. */
   slices(): Buffer[] {
-    const whole = this.#slices.slice(0, -1)
-    const last = this.#slices.slice(-1)
+    const last = this.#slices.at(-1)
     // A full slice is handed on as it was made, for one that is cut cannot be given back.
-    if (this.#roomBytes === 0) return [...whole, ...last]
-    return [...whole, ...last.map((slice) => slice.subarray(0, slice.length - this.#roomBytes))]
+    if (last === undefined || this.#roomBytes === 0) return [...this.#slices]
+    return [...this.#slices.slice(0, -1), last.subarray(0, last.length - this.#roomBytes)]
   }
 
   /** The slices, which are the caller's from now on. The next row begins. */
