@@ -259,6 +259,20 @@ describe('uploads in the app', { skip }, () => {
     assert.deepEqual(await page.locator('.rows .name').allInnerTexts(), [])
   })
 
+  test('are taken although the list has changed while they were chosen', async () => {
+    await using visitor = await visitApp(browser, site, { path: '/?folder=chosen%2F' })
+    const { page } = visitor
+    const chooser = page.waitForEvent('filechooser')
+    await page.getByRole('button', { name: 'Upload files' }).click()
+    const opened = await chooser
+    // Somebody else's file comes, and the list takes the place of what stood in the empty folder.
+    await site.put('chosen/other.bin', seededBytes('other.bin', 10))
+    await page.getByText('other.bin').first().waitFor()
+    await opened.setFiles(await fileOf('mine.bin', 1000))
+    await page.getByRole('heading', { name: '1 file uploaded' }).waitFor()
+    await expectStored('chosen/mine.bin', seededBytes('mine.bin', 1000))
+  })
+
   test('tell what they are doing: reading, sending, writing to disk, done', async () => {
     await using visitor = await visitApp(browser, site, { path: '/?folder=told%2F' })
     const { page } = visitor

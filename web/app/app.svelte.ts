@@ -182,6 +182,11 @@ export class App {
     this.dialog = keys.length === 1 ? { kind: 'rename', key } : { kind: 'move', keys: [...keys] }
   }
 
+  /** Opens the browser's chooser, by a field of UploadFields.svelte. */
+  choose(what: 'files' | 'folder'): void {
+    document.querySelector<HTMLInputElement>(`#choose-${what}`)?.click()
+  }
+
   /** `files` go into the folder that is shown. */
   async upload(incoming: Incoming[]): Promise<void> {
     if (incoming.length === 0) return

@@ -45,7 +45,7 @@ function alone(app: App, { key, shiftKey, altKey }: KeyboardEvent): (() => void)
       return () => selection.clear()
     case 'u':
     case 'U':
-      return () => document.querySelector<HTMLInputElement>('#choose-files')?.click()
+      return () => app.choose('files')
   }
   if (view.screen !== 'files') return undefined
   switch (key) {
