@@ -13,8 +13,8 @@ const ROUND_COUNT = 6
 const NAME_COUNT = 24
 /** Changes of a round, each of another name, all at once. */
 const CHANGE_COUNT = 16
-/** A gateway waits this long at most for a node that died. */
-const DFC_CONF = 'limits.ping_every_ms = 200\nlimits.ping_timeout_ms = 1000'
+/** A closed connection tells that a node died; silence may be that of a busy machine. */
+const DFC_CONF = 'limits.ping_every_ms = 200\nlimits.ping_timeout_ms = 10000'
 
 /** Contents by their MD5; `absent` where there is no file. */
 type Content = string
