@@ -111,11 +111,11 @@ export function createScrub(options: ScrubOptions) {
     const reader = await parts.openPart(part.key!, part.part, part)
     try {
       while (at.row < part.rows && !signal.aborted) {
-        const [found] = await reader.read(at.row, 1)
+        const found = (await reader.read(at.row, 1))[0]!
         if (pass !== current) return
-        check(found!)
+        check(found)
         at.row++
-        await pace.after(found!.piece.length, read.bytes)
+        await pace.after(found.piece.length, read.bytes)
         if (pass !== current) return
         await keep()
       }

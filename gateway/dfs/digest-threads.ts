@@ -10,7 +10,7 @@ import { DfsError } from '@fourfold/storage-node/protocol'
 const MAX_THREADS = 4
 
 export type DigestOrder =
-  | { kind: 'row'; slices: Uint8Array<ArrayBuffer>[] }
+  | { kind: 'row'; slices: readonly Uint8Array[] }
   | { kind: 'finish' }
   | { kind: 'forget' }
 
@@ -89,12 +89,8 @@ class DigestThread {
     this.#worker.ref()
     let isOpen = true
     return {
-      update: async (buffers) => {
-        const slices = buffers.map(
-          ({ buffer, byteOffset, length }) =>
-            new Uint8Array(buffer as ArrayBuffer, byteOffset, length),
-        )
-        const memory = slices.map(({ buffer }) => buffer)
+      update: async (slices) => {
+        const memory = slices.map(({ buffer }) => buffer as ArrayBuffer)
         const answer = await this.#ask({ kind: 'row', slices }, memory)
         if (answer.kind !== 'row') throw outOfStep()
       },

@@ -2,22 +2,13 @@
 // to the nodes, and makes checkpoints on the way and at the end. What a checkpoint does not say
 // never happened.
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { crc32 } from 'node:zlib'
-import {
-  DfsError,
-  lanesOfNode,
-  NODE_COUNT,
-  pieceBytes,
-  pieceOffset,
-  ROW_BYTES,
-  UPLOAD_ID_BYTES,
-} from '@fourfold/storage-node/protocol'
+import { DfsError, lanesOfNode, ROW_BYTES, UPLOAD_ID_BYTES } from '@fourfold/storage-node/protocol'
 import { ALL_NODES } from './cluster.ts'
 import { type KeptAt, takeKept } from './kept-nodes.ts'
 import { attemptsOf, openTail, sealState, sealTail, tailBytes } from './kept-state.ts'
 import { LaneWriter } from './lane-writer.ts'
 import { giveBack } from './lease.ts'
-import { type Piece, sealRow } from './row.ts'
+import { cutInPieces, sealRow } from './row.ts'
 import { RowDigest } from './row-digest.ts'
 import { RowFill } from './row-fill.ts'
 import type { Uploader } from './upload.ts'
@@ -116,7 +107,7 @@ export class KeptSession {
     while (at < bytes.length) {
       // A full row is sealed when a byte follows: only then is it known not to be the last.
       if (this.#row.lengthBytes === ROW_BYTES) await this.#sendRow(false)
-      at += this.#row.add(at === 0 ? bytes : bytes.subarray(at))
+      at += this.#row.add(bytes.subarray(at))
     }
   }
 
@@ -207,10 +198,12 @@ export class KeptSession {
     const { admission, identity } = this.#options
     const leave = await admission.passage(identity.user, undefined)
     try {
-      const plain = this.tail
+      const plain = this.#row.take()
       const pieces = sealRow(this.#rowKey, { row: this.rows, attempt, isLast }, plain)
-      for (const slice of plain) this.#digest!.update(slice)
-      this.#row.take().forEach(giveBack)
+      for (const slice of plain) {
+        this.#digest!.update(slice)
+        giveBack(slice)
+      }
       this.rows++
       await this.writer.write(this.rows - 1, pieces)
     } catch (error) {
@@ -240,7 +233,7 @@ export class KeptSession {
     const { attempts, sizeBytes: size } = this
     const reached = { offset, state: md5State, lanes, attempts, take, size }
     const sealed = sealState(identity.entryKey, id, { ...state, ...reached, closed: how.isClosed })
-    const pieces = tail.length === 0 ? [] : cut(sealTail(identity.entryKey, id, tail))
+    const pieces = tail.length === 0 ? [] : cutInPieces([sealTail(identity.entryKey, id, tail)])
     const fields = { upload: this.as, number, rows, expires: Date.now() + keepMs, sealed }
     await Promise.all(
       ALL_NODES.map((node) => {
@@ -292,12 +285,4 @@ export function lockedIfUnknown(error: unknown): unknown {
   if (!(error instanceof DfsError) || error.code !== 'UPLOAD_UNKNOWN') return error
   const message = 'Another request goes on with this upload.'
   return new DfsError('UPLOAD_LOCKED', message, { cause: error })
-}
-
-function cut(sealed: Buffer): Piece[] {
-  return Array.from({ length: NODE_COUNT }, (_, lane) => {
-    const from = pieceOffset(sealed.length, lane)
-    const segment = sealed.subarray(from, from + pieceBytes(sealed.length, lane))
-    return { segments: [segment], lengthBytes: segment.length, crc: crc32(segment) }
-  })
 }

@@ -38,7 +38,7 @@ export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<Plai
     while (at < bytes.length) {
       // A full row is handed on only when a byte follows: only then is it known not to be the last.
       if (fill.lengthBytes === ROW_BYTES) yield next(false)
-      const taken = fill.add(at === 0 ? bytes : bytes.subarray(at))
+      const taken = fill.add(bytes.subarray(at))
       onFill?.(bytes.subarray(at, at + taken))
       at += taken
     }

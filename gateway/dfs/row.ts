@@ -43,23 +43,28 @@ export function sealRow(
   const cipher = createCipheriv('aes-256-gcm', key, nonceOf(position))
   const plainBytes = plain.reduce((sum, { length }) => sum + length, 0)
   const isSmall = plainBytes <= SEALED_AT_ONCE_BYTES
-  const sealed = isSmall ? plain.map((slice) => cipher.update(slice)) : undefined
-  const lanes = Array.from({ length: NODE_COUNT }, (_, lane) => {
-    const from = pieceOffset(plainBytes + TAG_BYTES, lane)
-    const to = from + pieceBytes(plainBytes + TAG_BYTES, lane)
-    const segments = sealed
-      ? cutOut(sealed, from, to)
-      : cutOut(plain, from, to).map((part) => cipher.update(part))
-    return { from, to, segments }
-  })
+  const inPieces = () =>
+    placesOf(plainBytes + TAG_BYTES).flatMap(({ from, to }) => cutOut(plain, from, to))
+  const sealed = (isSmall ? plain : inPieces()).map((part) => cipher.update(part))
   cipher.final()
-  const tag = cipher.getAuthTag()
-  return lanes.map(({ from, to, segments }) => {
-    // What is behind the ciphertext is the tag, of which the last pieces have a part each.
-    if (to > plainBytes)
-      segments.push(tag.subarray(Math.max(from, plainBytes) - plainBytes, to - plainBytes))
+  return cutInPieces([...sealed, cipher.getAuthTag()])
+}
+
+/** Cuts sealed bytes, given in buffers that follow each other, into the pieces of lanes 0..3. */
+export function cutInPieces(sealed: readonly Buffer[]): Piece[] {
+  const sealedBytes = sealed.reduce((sum, { length }) => sum + length, 0)
+  return placesOf(sealedBytes).map(({ from, to }) => {
+    const segments = cutOut(sealed, from, to)
     const crc = segments.reduce((sum, segment) => crc32(segment, sum), 0)
     return { segments, lengthBytes: to - from, crc }
+  })
+}
+
+/** Where the pieces of lanes 0..3 begin and end (exclusive) in a sealed row. */
+function placesOf(sealedBytes: number): { from: number; to: number }[] {
+  return Array.from({ length: NODE_COUNT }, (_, lane) => {
+    const from = pieceOffset(sealedBytes, lane)
+    return { from, to: from + pieceBytes(sealedBytes, lane) }
   })
 }
 

@@ -7,7 +7,7 @@ import type { DiskSpace } from '../disk-space.ts'
 import type { EntryBook } from '../entries.ts'
 import type { KeptUploads } from '../kept-uploads.ts'
 import type { Ledger } from '../ledger.ts'
-import type { PartStore } from '../part-store.ts'
+import type { PartStore, StoredPiece } from '../part-store.ts'
 import type { PeerEntryBook } from '../peer-entries.ts'
 import type { Sender } from '../proof-check.ts'
 import type { BodySink, Op, Request, RequestOf, ResponseOf, Section } from '../protocol/index.ts'
@@ -76,11 +76,8 @@ export interface Call {
 }
 
 /** A piece with what its response says of it. */
-export interface SentPiece {
-  row: number
+export interface SentPiece extends StoredPiece {
   more: boolean
-  piece: Uint8Array
-  crc: number
 }
 
 export interface Reply<O extends Op = Op> {
