@@ -2,14 +2,13 @@
 // light as well as narrow and dark, nothing wider than the window, its sentence there, and pictures
 // of it in tests/artefacts/app/, for people to look at.
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { AxeResults } from 'axe-core'
 import { LIST, signInToApp, visitApp } from '../support/app-visit.ts'
+import { faultsIn } from '../support/axe.ts'
 import { type Browser, skip, startBrowser, type Visitor } from '../support/browser.ts'
 import { seededBytes } from '../support/content.ts'
 import { startGatewayAgain, stopGateway } from '../support/gateway-again.ts'
@@ -17,8 +16,6 @@ import { type Site, startSite } from '../support/site.ts'
 import { type AppState, statesOf } from './app-states.ts'
 
 const PICTURES = fileURLToPath(new URL('../artefacts/app/', import.meta.url))
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
-const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 const HOUR_MS = 3_600_000
 const MIB = 1_048_576
 
@@ -38,7 +35,6 @@ const FILES: [name: string, sizeBytes: number][] = [
 describe('each state of the app', { skip }, () => {
   let browser: Browser
   let site: Site
-  let axe: string
   let folder: string
   let visitor: Visitor
 
@@ -50,7 +46,6 @@ describe('each state of the app', { skip }, () => {
     await writeFile(join(folder, 'small.txt'), 'small')
     await writeFile(join(folder, 'archive.tar'), '')
     await truncate(join(folder, 'archive.tar'), 2 ** 43)
-    axe = await readFile(AXE, 'utf8')
     site = await startSite()
     browser = await startBrowser()
     for (const [index, [name, sizeBytes]] of FILES.entries()) {
@@ -108,17 +103,10 @@ describe('each state of the app', { skip }, () => {
   async function look(name: string): Promise<string[]> {
     const { page } = visitor
     await page.screenshot({ path: join(PICTURES, `${name}.png`) })
-    await page.evaluate(axe)
-    const how = JSON.stringify({ runOnly: STANDARDS, resultTypes: ['violations'] })
-    const run = `axe.run(${how})`
-    const { violations, passes } = await page.evaluate<AxeResults>(run)
-    assert.ok(passes.length > 10, 'axe-core looks at the page')
+    const faults = await faultsIn(page)
     const width = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
     return [
-      ...violations.map(
-        ({ id, help, nodes }) =>
-          `${name}: ${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 300)).join(' ')}`,
-      ),
+      ...faults.map((fault) => `${name}: ${fault}`),
       ...(width > 0 ? [`${name}: ${width} pixels too wide`] : []),
     ]
   }

@@ -1,19 +1,16 @@
 // Every state of the page: no fault that axe-core finds (WCAG 2.2 AA and best practice), nothing
 // wider than the window, and a picture of it in tests/artefacts/, for people to look at.
 import assert from 'node:assert/strict'
-import { mkdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { AxeResults } from 'axe-core'
+import { faultsIn } from '../support/axe.ts'
 import { type Browser, skip, startBrowser, type Visitor } from '../support/browser.ts'
 import { seededBytes } from '../support/content.ts'
 import { PASSWORD, type Site, startSite, USER } from '../support/site.ts'
 
 const PICTURES = fileURLToPath(new URL('../artefacts/', import.meta.url))
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
-const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 const NOW_MS = Date.UTC(2026, 10, 22, 9, 26)
 const HOUR_MS = 3_600_000
 const LONG_NAME = `${'a long name without a place to break it '.replaceAll(' ', '-').repeat(5)}.txt`
@@ -104,13 +101,11 @@ type Look = (typeof looks)[number]
 describe('each state of the page', { skip }, () => {
   let browser: Browser
   let site: Site
-  let axe: string
   /** Signed in all the time, one for each look. */
   const residents = new Map<Look, Visitor>()
 
   before(async () => {
     await mkdir(PICTURES, { recursive: true })
-    axe = await readFile(AXE, 'utf8')
     site = await startSite()
     browser = await startBrowser()
     for (const [index, [name, sizeBytes]] of FILES.entries()) {
@@ -155,16 +150,6 @@ describe('each state of the page', { skip }, () => {
   function visitorWith(look: Look): Promise<Visitor> {
     const how = { isScriptless: false, isAppless: true, bypassesPolicy: true }
     return browser.visit({ url: site.url, ...how, ...look })
-  }
-
-  async function faultsIn(page: Visitor['page']): Promise<string[]> {
-    await page.evaluate(axe)
-    const run = `axe.run({ runOnly: ${JSON.stringify(STANDARDS)} })`
-    const { violations, passes } = await page.evaluate<AxeResults>(run)
-    assert.ok(passes.length > 10, 'axe-core looks at the page')
-    return violations.map(
-      ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`,
-    )
   }
 
   async function expectFaultless(group: State[]): Promise<void> {

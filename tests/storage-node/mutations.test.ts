@@ -44,7 +44,11 @@ test('10,000 mutated frames leave the node alive, right and no larger', async (t
   const run = async (count: number) => {
     let sentCount = 0
     const lanes = Array.from({ length: AT_ONCE }, async () => {
-      while (sentCount < count) sentCount += await attack(server, random)
+      while (sentCount < count) {
+        // Not `+= await`, which would forget what the other lanes added meanwhile.
+        const ofThis = await attack(server, random)
+        sentCount += ofThis
+      }
     })
     await Promise.all(lanes)
   }
