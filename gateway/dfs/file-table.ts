@@ -216,13 +216,15 @@ export class FileTable {
     const at = slot * STRIDE_BYTES
     const readability = this.#readabilityOf(this.#held[slot]!, this.#flags[slot]! & 3, live)
     const { state, copies, missingParts, missingNodes } = readability
+    // Version and MD5 stand side by side: two texts for the price of one.
+    const digits = this.#keys.toString('hex', at + VERSION_AT, at + STRIDE_BYTES)
     return {
       name: this.#names[slot]!,
       sizeBytes: this.#sizes[slot]!,
       modifiedMs: this.#modified[slot]!,
       type: this.#typeNames[this.#types[slot]!]!,
-      md5: this.#keys.toString('hex', at + MD5_AT, at + STRIDE_BYTES),
-      version: this.#keys.toString('hex', at + VERSION_AT, at + MD5_AT),
+      md5: digits.slice(2 * (MD5_AT - VERSION_AT)),
+      version: digits.slice(0, 2 * (MD5_AT - VERSION_AT)),
       state,
       copies,
       missingParts,

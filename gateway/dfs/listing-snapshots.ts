@@ -6,7 +6,7 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setImmediate as nextTurn, setTimeout as rest } from 'node:timers/promises'
+import { setTimeout as rest } from 'node:timers/promises'
 import { decodeStrict, encodeHeader } from '@fourfold/storage-node/protocol'
 import { ALL_NODES } from './cluster.ts'
 import { FileIndex } from './file-index.ts'
@@ -19,6 +19,8 @@ const FORMAT = 1
 const SUFFIX = '.listing'
 const ID_BYTES = 16
 const LENGTH_BYTES = 4
+/** It begins when who listed so many files for the first time can have read all of them. */
+const DELAY_MS_PER_FILE = 0.01
 /** Files in a sealed page: milliseconds of work at a time. */
 const PAGE_FILES = 4096
 /** It rests so many times as long as it worked: whoever lists meanwhile hardly notices. */
@@ -41,7 +43,7 @@ export interface KnownFiles {
 export interface ListingSnapshots {
   /** What was kept, or undefined; never throws. */
   load(identity: Identity): Promise<KnownFiles | undefined>
-  /** Keeps it in the background; false where it is too little, or another is being kept. */
+  /** Keeps it in the background, soon; false where it is too little, or another is being kept. */
   keep(identity: Identity, known: KnownFiles): boolean
   /** Gives up what is being kept. */
   close(): Promise<void>
@@ -68,7 +70,7 @@ export interface SnapshotOptions {
 export function createListingSnapshots(options: SnapshotOptions): ListingSnapshots {
   const { folder, minFiles = MIN_FILES, maxTotalBytes = MAX_TOTAL_BYTES, log } = options
   let running: Promise<void> | undefined
-  let isClosed = false
+  const closed = new AbortController()
   let hasFailed = false
 
   function placeOf({ userKey }: Identity) {
@@ -77,15 +79,16 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
   }
 
   async function keepNow(identity: Identity, known: KnownFiles): Promise<void> {
-    // Whoever listed does not wait for it.
-    await nextTurn()
+    const { signal } = closed
+    await rest(known.index.table.count * DELAY_MS_PER_FILE, undefined, { signal }).catch(() => {})
+    if (signal.aborted) return
     const { path, key } = placeOf(identity)
     const part = `${path}.${randomBytes(4).toString('hex')}`
     const pages = sealedPages(key, known)
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       await using file = await open(part, 'wx', 0o600)
-      while (!isClosed) {
+      while (!signal.aborted) {
         const begunMs = performance.now()
         const { value: bytes, done } = pages.next()
         if (done === true) break
@@ -94,7 +97,7 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
         if (bytesWritten < bytes.length) throw new Error('The disk is full.')
         await rest(restMs)
       }
-      if (!isClosed) await rename(part, path)
+      if (!signal.aborted) await rename(part, path)
       await makeRoom(folder, maxTotalBytes)
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message
@@ -119,14 +122,15 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
       }
     },
     keep(identity, known) {
-      if (isClosed || running !== undefined || known.index.table.count < minFiles) return false
+      if (closed.signal.aborted || running !== undefined || known.index.table.count < minFiles)
+        return false
       running = keepNow(identity, known).finally(() => {
         running = undefined
       })
       return true
     },
     async close() {
-      isClosed = true
+      closed.abort()
       await running
     },
   }

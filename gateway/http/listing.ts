@@ -26,7 +26,7 @@ import type { Views } from './views.ts'
 const JSON_TYPE = 'application/json; charset=utf-8'
 const LINES_TYPE = 'application/x-ndjson; charset=utf-8'
 /** Rows that are in memory at once while all are streamed; the nodes are asked before each. */
-const STREAM_ROWS = 5000
+const STREAM_ROWS = 10_000
 /** Rows that are written at once, so that others get their turn. */
 const WRITE_ROWS = 1000
 
