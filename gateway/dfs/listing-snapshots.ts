@@ -78,13 +78,15 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
     return { path: join(folder, `${name}${SUFFIX}`), key }
   }
 
-  async function keepNow(identity: Identity, known: KnownFiles): Promise<void> {
+  async function keepNow(identity: Identity, { index, cursors }: KnownFiles): Promise<void> {
     const { signal } = closed
-    await rest(known.index.table.count * DELAY_MS_PER_FILE, undefined, { signal }).catch(() => {})
+    // Those of now: in the middle of a later listing they would be ahead of what is known.
+    const upTo = cursors.map((cursor) => cursor && { ...cursor })
+    await rest(index.table.count * DELAY_MS_PER_FILE, undefined, { signal }).catch(() => {})
     if (signal.aborted) return
     const { path, key } = placeOf(identity)
     const part = `${path}.${randomBytes(4).toString('hex')}`
-    const pages = sealedPages(key, known)
+    const pages = sealedPages(key, { index, cursors: upTo })
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       await using file = await open(part, 'wx', 0o600)
@@ -122,8 +124,8 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
       }
     },
     keep(identity, known) {
-      if (closed.signal.aborted || running !== undefined || known.index.table.count < minFiles)
-        return false
+      if (closed.signal.aborted || running !== undefined) return false
+      if (known.index.table.count < minFiles) return false
       running = keepNow(identity, known).finally(() => {
         running = undefined
       })
@@ -138,8 +140,8 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
 
 /**
  * A random id, then head and pages, each as `length(4) sealed`, bound to the id and its place. The
- * cursors are taken at once and the pages one by one: what changes meanwhile is told again by the
- * nodes.
+ * pages are made one by one, of what is known by then: the nodes tell again what came after the
+ * cursors.
  */
 function sealedPages(key: KeyObject, { index, cursors }: KnownFiles): Iterator<Buffer, void> {
   const { slots, inOrder } = index.knownSlots()
@@ -147,7 +149,7 @@ function sealedPages(key: KeyObject, { index, cursors }: KnownFiles): Iterator<B
   const pages = Math.ceil(slots.length / PAGE_FILES)
   const head: Head = {
     ...{ format: FORMAT, inOrder, pages },
-    cursors: cursors.map((cursor) => (cursor === undefined ? null : { ...cursor })),
+    cursors: cursors.map((cursor) => cursor ?? null),
   }
   let place = 0
   const sealed = (plain: Uint8Array): Buffer => {
