@@ -78,7 +78,7 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
     return { path: join(folder, `${name}${SUFFIX}`), key }
   }
 
-  async function keepNow(identity: Identity, { index, cursors }: KnownFiles): Promise<void> {
+  async function keepSoon(identity: Identity, { index, cursors }: KnownFiles): Promise<void> {
     const { signal } = closed
     // Those of now: in the middle of a later listing they would be ahead of what is known.
     const upTo = cursors.map((cursor) => cursor && { ...cursor })
@@ -126,7 +126,7 @@ export function createListingSnapshots(options: SnapshotOptions): ListingSnapsho
     keep(identity, known) {
       if (closed.signal.aborted || running !== undefined) return false
       if (known.index.table.count < minFiles) return false
-      running = keepNow(identity, known).finally(() => {
+      running = keepSoon(identity, known).finally(() => {
         running = undefined
       })
       return true

@@ -15,6 +15,8 @@ const POINT = 46
 const LETTER_Z = 90
 const DAY_MS = 86_400_000
 const MAX_INT32 = 2 ** 31 - 1
+/** Remembered; a hundred years. */
+const MAX_DATES = 36_525
 const USUAL_LINE_BYTES = 320
 /** Of a line, all but name and type; and what one UTF-16 code unit of these takes at most. */
 const REST_BYTES = 256
@@ -114,8 +116,6 @@ function writeTime(bytes: Buffer, at: number, timeMs: number): number {
 }
 
 const dates = new Map<number, string>()
-/** A hundred years. */
-const MAX_DATES = 36_525
 
 /** `2026-11-27T`; days since 1970. */
 function dateOf(day: number): string {
