@@ -46,8 +46,8 @@ async function bench(): Promise<void> {
   mkdirSync(values.folder, { recursive: true })
   // The measured processes inherit it, and write their profiles when they are told to end.
   if (profiles !== undefined) process.env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profiles}`
-  await using disk = await openStage({ parent: values.folder, warm: true })
-  await using memory = await openStage({ parent: MEMORY_FOLDER, warm: true })
+  await using disk = await openStage({ parent: values.folder, warm: 'all' })
+  await using memory = await openStage({ parent: MEMORY_FOLDER, warm: 'large files' })
   delete process.env.NODE_OPTIONS
   await using nginx = await startNginx(MEMORY_FOLDER)
   const grounds: Grounds = {

@@ -104,7 +104,7 @@ export const works: readonly Work[] = [
     what: '64 × 64 MiB up, then down, at once',
     isOnce: true,
     async run({ diskFolder, sizeMib }) {
-      await using stage = await openStage({ parent: diskFolder, warm: false })
+      await using stage = await openStage({ parent: diskFolder, warm: 'nothing' })
       const bytes = Math.max(8, sizeMib / 16) * MIB
       const all = Array.from({ length: 64 }, (_, number) => `/files/many-${number}`)
       const up = await transfer(stage, bytes * all.length, async () => {
@@ -139,7 +139,7 @@ export const works: readonly Work[] = [
     async run({ diskFolder }) {
       // One user stands for many here; tests/faults/slow-crowd.fault.ts has fifty.
       const dfcConf = 'limits.user_transfers = 1024'
-      await using stage = await openStage({ parent: diskFolder, warm: false, dfcConf })
+      await using stage = await openStage({ parent: diskFolder, warm: 'nothing', dfcConf })
       good(await put(stage.target, '/files/slow', DOWN_BYTES))
       const { result, spent } = await measured(stage, () => runSlow(stage.target, '/files/slow'))
       const { seconds, gatewayPeakMib, nodePeakMib } = spent
@@ -189,7 +189,7 @@ async function upload(stage: Stage, sizeMib: number): Promise<Figures> {
 
 /** Peak memory of processes that do nothing but take one file and give it back. */
 async function peaksOf(parent: string, sizeMib: number) {
-  await using stage = await openStage({ parent, warm: false })
+  await using stage = await openStage({ parent, warm: 'nothing' })
   const { spent } = await measured(stage, async () => {
     good(await put(stage.target, '/files/growth', sizeMib * MIB))
     return good(await get(stage.target, '/files/growth'))
