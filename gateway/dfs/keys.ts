@@ -7,9 +7,14 @@ import {
   createSecretKey,
   hkdfSync,
   type KeyObject,
-  randomBytes,
 } from 'node:crypto'
-import { DfsError, FILE_ID_BYTES, KEY_BYTES, TAG_BYTES } from '@fourfold/storage-node/protocol'
+import {
+  DfsError,
+  FILE_ID_BYTES,
+  freshRandom,
+  KEY_BYTES,
+  TAG_BYTES,
+} from '@fourfold/storage-node/protocol'
 
 export const NONCE_BYTES = 12
 /** By which a sealed record is longer than what it says. */
@@ -38,7 +43,7 @@ export function fileIdOf(nameKey: KeyObject, name: string): Buffer {
 
 /** A new user's key: 32 random bytes. */
 export function newUserKey(): Buffer {
-  return randomBytes(KEY_BYTES)
+  return freshRandom(KEY_BYTES)
 }
 
 /** `nonce(12) ciphertext(32) tag(16)`, AES-256-GCM, bound to the folded user name. */
@@ -57,7 +62,7 @@ export function unwrapUserKey(wrappingKey: Uint8Array, user: string, wrapped: Ui
 
 /** Seals a small record under a random nonce: `nonce(12) ciphertext tag(16)`. */
 export function sealBytes(key: KeyObject, context: Uint8Array, plain: Uint8Array): Buffer {
-  const nonce = randomBytes(NONCE_BYTES)
+  const nonce = freshRandom(NONCE_BYTES)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
   cipher.setAAD(context)
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])

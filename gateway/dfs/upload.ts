@@ -1,9 +1,11 @@
 // One upload from the first byte to the acknowledgement: rows are gathered, sealed, sent to all
 // four nodes, prepared on all four, and then committed on all four. What is not committed leaves
 // nothing behind.
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import {
   DfsError,
+  freshRandom,
+  KEY_BYTES,
   lanesOfNode,
   MAX_TYPE_BYTES,
   ROW_BYTES,
@@ -61,7 +63,7 @@ export async function upload(uploader: Uploader, request: UploadRequest): Promis
   const name = checkFileName(request.name)
   cluster.requireAll()
   const condition = await nodeCondition(cluster, identity, { ...request, name })
-  const contentKey = randomBytes(32)
+  const contentKey = freshRandom(KEY_BYTES)
   const context: UploadContext = {
     ...uploader,
     request,
@@ -123,7 +125,7 @@ async function storeLarge(
 ): Promise<UploadResult> {
   const { cluster, identity, request } = context
   const first = rotationOf(digest.soFar())
-  const id = randomBytes(UPLOAD_ID_BYTES)
+  const id = freshRandom(UPLOAD_ID_BYTES)
   const { sizeBytes } = request
   const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes })
   try {

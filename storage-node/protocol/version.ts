@@ -1,6 +1,6 @@
 // The version of a file: 8 bytes of milliseconds since 1970 (big-endian) and 8 random bytes, so
 // that comparing bytes orders versions by time, ties by id. Nodes treat it as opaque and ordered.
-import { randomBytes } from 'node:crypto'
+import { freshRandom } from './random.ts'
 
 export const VERSION_BYTES = 16
 
@@ -9,7 +9,7 @@ export function newVersion(timeMs: number, after?: Uint8Array): Buffer {
   const version = Buffer.alloc(VERSION_BYTES)
   const floorMs = after === undefined ? 0 : versionTimeMs(after) + 1
   version.writeBigUInt64BE(BigInt(Math.max(Math.trunc(timeMs), floorMs)), 0)
-  randomBytes(8).copy(version, 8)
+  freshRandom(8).copy(version, 8)
   return version
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createGatewayLog } from '../../../gateway/start/log.ts'
+import { run } from '../../support/run.ts'
 
 const TIME = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`
 
@@ -44,4 +45,29 @@ test('requests and replies that the framework adds are left out', () => {
   const { lines, log } = recorded('info')
   log.info({ req: { url: '/files/secret' }, res: { headers: 'secret' } }, 'said')
   assert.match(lines[0]!, /info: said\n$/)
+})
+
+test('lines of one turn leave together, and none is lost when the process exits', async () => {
+  const program = `
+    import { createGatewayLog } from '${new URL('../../../gateway/start/log.ts', import.meta.url)}'
+    const write = process.stderr.write.bind(process.stderr)
+    process.stderr.write = (text) => write(\`\${text}<end of write>\\n\`)
+    const log = createGatewayLog({ level: 'info' })
+    log.info('one')
+    log.info('two')
+    setTimeout(() => {
+      log.warn('three')
+      process.exit(3)
+    }, 50)
+  `
+  const { code, stderr } = await run(process.execPath, ['--input-type=module', '-e', program])
+  assert.equal(code, 3)
+  assert.deepEqual(stderr.replaceAll(/^\S+Z gateway /gm, '').split('\n'), [
+    'info: one',
+    'info: two',
+    '<end of write>',
+    'warn: three',
+    '<end of write>',
+    '',
+  ])
 })
