@@ -23,8 +23,9 @@ let bytes: Buffer
 let undisturbedMs: number
 
 before(async () => {
-  arena = await startArena()
+  // Seconds of work, in which the relays of this process would answer no node's pings.
   bytes = seededBytes('failover', SIZE_BYTES)
+  arena = await startArena()
   const reply = await put('kept', whole(), SIZE_BYTES)
   assert.equal(reply.status, 201)
   undisturbedMs = (await download()).tookMs
