@@ -7,6 +7,7 @@ import {
   createSecretKey,
   hkdfSync,
   type KeyObject,
+  randomBytes,
 } from 'node:crypto'
 import {
   DfsError,
@@ -43,7 +44,7 @@ export function fileIdOf(nameKey: KeyObject, name: string): Buffer {
 
 /** A new user's key: 32 random bytes. */
 export function newUserKey(): Buffer {
-  return freshRandom(KEY_BYTES)
+  return randomBytes(KEY_BYTES)
 }
 
 /** `nonce(12) ciphertext(32) tag(16)`, AES-256-GCM, bound to the folded user name. */

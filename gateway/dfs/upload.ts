@@ -1,7 +1,7 @@
 // One upload from the first byte to the acknowledgement: rows are gathered, sealed, sent to all
 // four nodes, prepared on all four, and then committed on all four. What is not committed leaves
 // nothing behind.
-import { createSecretKey, type KeyObject } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import {
   DfsError,
   freshRandom,
@@ -125,7 +125,7 @@ async function storeLarge(
 ): Promise<UploadResult> {
   const { cluster, identity, request } = context
   const first = rotationOf(digest.soFar())
-  const id = freshRandom(UPLOAD_ID_BYTES)
+  const id = randomBytes(UPLOAD_ID_BYTES)
   const { sizeBytes } = request
   const writer = await LaneWriter.open({ cluster, identity, upload: id, first, sizeBytes })
   try {

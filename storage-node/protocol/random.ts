@@ -1,5 +1,5 @@
-// Random bytes for keys, nonces and ids. The generator takes as long for twelve bytes as for four
-// thousand, several microseconds, and a small upload needs some three times.
+// Random bytes for what each small upload needs: a key, a nonce, a version. The generator takes as
+// long for twelve bytes as for four thousand, several microseconds. What is seldom needed asks it.
 import { randomFillSync } from 'node:crypto'
 
 const POOL_BYTES = 4096
@@ -8,10 +8,12 @@ const pool = Buffer.allocUnsafeSlow(POOL_BYTES)
 let usedBytes = POOL_BYTES
 
 /**
- * `lengthBytes` (at most 4096) from node:crypto's generator, in memory of their own: each is given
- * out once, and nothing of it stays behind.
+ * A copy of `lengthBytes` from node:crypto's generator: each byte is given out once, and nothing of
+ * it stays behind.
+ * @throws RangeError above 4096
  */
 export function freshRandom(lengthBytes: number): Buffer {
+  if (lengthBytes > POOL_BYTES) throw new RangeError(`${lengthBytes} bytes are too many at once.`)
   if (usedBytes + lengthBytes > POOL_BYTES) {
     randomFillSync(pool)
     usedBytes = 0

@@ -27,3 +27,7 @@ test('what was given is nobody else’s memory', () => {
   for (let round = 0; round < 1000; round++) freshRandom(16).fill(0)
   assert.deepEqual(first, copy)
 })
+
+test('more than there is at once is refused, not cut short', () => {
+  assert.throws(() => freshRandom(4097), RangeError)
+})
