@@ -1,11 +1,10 @@
 // What listings cost as files become many: a thousand to a million of one user, cold and warm, and
 // how long a node that has them takes to start. `npm run bench -- --scale 1000000`.
-import { readFileSync } from 'node:fs'
-import { glob, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { request } from 'undici'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
+import { keptListing, residentBytes } from '../support/watching.ts'
 import { fillCatalogs, nameOfFile } from './catalogs.ts'
 import { costOf } from './process-cost.ts'
 
@@ -13,6 +12,7 @@ const PASSWORD = 'bench-password'
 const WARM_TIMES = 21
 /** With fewer files a gateway keeps nothing of a listing for its next start. */
 const MIN_KEPT_FILES = 5000
+/** It is written late and slowly. */
 const MAX_KEEP_MS = 120_000
 
 export interface ScaleRow {
@@ -107,7 +107,7 @@ async function measure(cluster: TestCluster, files: number): Promise<ScaleRow> {
   await ask(other, '/nodes')
   const coldLinesMs = await ask(other, '/files', asLines)
   const seenMs = await timeUntilSeen(other, url, authorization)
-  if (files >= MIN_KEPT_FILES) await whenKept(data)
+  if (files >= MIN_KEPT_FILES) await keptListing(data, MAX_KEEP_MS)
   await Promise.all(cluster.gateways.map((gateway) => gateway.kill('SIGKILL')))
   const again = async (path: string, headers = {}) => {
     const gateway = await cluster.startGateway(undefined, data)
@@ -119,16 +119,6 @@ async function measure(cluster: TestCluster, files: number): Promise<ScaleRow> {
   const againMs = await median(3, () => again('/files?limit=100&delimiter=/'))
   const againLinesMs = await again('/files', asLines)
   return { ...row, coldLinesMs, seenMs, againMs, againLinesMs }
-}
-
-/** A gateway writes what it keeps of a long listing when it has had time, and slowly. */
-async function whenKept(data: string): Promise<void> {
-  const sinceMs = performance.now()
-  while (performance.now() - sinceMs < MAX_KEEP_MS) {
-    for await (const _kept of glob(join(data, 'listings', '*.listing'))) return
-    await setTimeout(100)
-  }
-  throw new Error('nothing was kept of a listing')
 }
 
 async function timeUntilSeen(from: string, to: string, authorization: string): Promise<number> {
@@ -167,11 +157,6 @@ async function median(times: number, run: () => Promise<number>): Promise<number
   const results: number[] = []
   for (let time = 0; time < times; time++) results.push(await run())
   return results.sort((a, b) => a - b)[Math.floor(times / 2)]!
-}
-
-function residentBytes(pid: number): number {
-  const match = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB/m)
-  return Number(match?.[1] ?? 0) * 1024
 }
 
 /** A table of what listings cost, one column for each power of ten up to `most`. */

@@ -1,7 +1,9 @@
 // What a test sees of a running cluster from outside: whether a gateway takes uploads, what a node
 // counts, how much memory a process has.
 import { readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { RequestOf, ResponseOf } from '@fourfold/storage-node/protocol'
 import { request } from 'undici'
@@ -79,6 +81,19 @@ async function askNode<O extends 'status' | 'scrub'>(cluster: TestCluster, numbe
     as: { by: 'cluster', key: cluster.clusterKey },
     timeoutMs: TIMEOUT_MS,
   })
+}
+
+/** The file in which a gateway keeps a listing for its next start, in its data folder. */
+export async function keptListing(data: string, withinMs: number): Promise<string> {
+  const folder = join(data, 'listings')
+  const deadlineMs = performance.now() + withinMs
+  while (performance.now() < deadlineMs) {
+    const names = await readdir(folder).catch(() => [])
+    const name = names.find((one) => one.endsWith('.listing'))
+    if (name !== undefined) return join(folder, name)
+    await setTimeout(POLL_MS)
+  }
+  throw new Error('nothing was kept of a listing')
 }
 
 /** Memory that a process has in use now, bytes. */

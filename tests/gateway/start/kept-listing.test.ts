@@ -1,11 +1,11 @@
 // A gateway that starts again lists many files from what it kept, and what changed meanwhile too.
 import assert from 'node:assert/strict'
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fillCatalogs } from '../../bench/catalogs.ts'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
+import { keptListing } from '../../support/watching.ts'
 import { call, PASSWORD, USER } from '../http/client.ts'
 
 /** Fewer are not kept. */
@@ -28,21 +28,11 @@ before(async () => {
 })
 after(() => cluster[Symbol.asyncDispose]())
 
-async function kept(): Promise<string> {
-  const folder = join(data, 'listings')
-  for (const deadline = Date.now() + KEPT_WITHIN_MS; Date.now() < deadline; await sleep(50)) {
-    const names = await readdir(folder).catch(() => [])
-    const name = names.find((one) => one.endsWith('.listing'))
-    if (name !== undefined) return join(folder, name)
-  }
-  throw new Error('nothing was kept')
-}
-
 test('what was listed is kept, used and brought up to date', async () => {
   const first = await cluster.startGateway(undefined, data)
   const before = await call(`${first}/files?limit=10000`)
   assert.equal(before.json.files.length, FILE_COUNT)
-  const file = await kept()
+  const file = await keptListing(data, KEPT_WITHIN_MS)
   const { mtimeMs } = await stat(file)
   await call(`${first}/files/new`, { method: 'PUT', body: 'new' })
   const [{ name: old }] = before.json.files
