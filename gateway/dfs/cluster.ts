@@ -7,6 +7,7 @@ import { createHedge } from './hedge.ts'
 import type { Identity } from './identity.ts'
 import { NodeLink } from './node-link.ts'
 import type { NodeAddress } from './node-socket.ts'
+import { Roster } from './roster.ts'
 import type { Piece } from './row.ts'
 import type { NodeState } from './store.ts'
 
@@ -46,7 +47,8 @@ export type Cluster = ReturnType<typeof createCluster>
 /** Opens the links; they connect in the background. */
 export function createCluster(options: ClusterOptions) {
   const { limits, onAuthFailed } = options
-  const listeners = new Set<(nodes: NodeState[]) => void>()
+  const listeners = new Roster<(nodes: NodeState[]) => void>()
+  let listenerCount = 0
   const links = options.addresses.map(
     (address) =>
       new NodeLink({
@@ -66,8 +68,15 @@ export function createCluster(options: ClusterOptions) {
   })
 
   function tell(): void {
-    for (const listener of listeners) listener(states())
+    for (const id of listeners.ids()) listeners.get(id)?.(states())
     errands.onChange()
+  }
+
+  /** Calls `listener` when a node's state changes; answers how to end that. */
+  function onChange(listener: (nodes: NodeState[]) => void): () => void {
+    const id = listenerCount++
+    listeners.add(id, listener)
+    return () => listeners.delete(id)
   }
 
   function states(): NodeState[] {
@@ -165,13 +174,13 @@ export function createCluster(options: ClusterOptions) {
       const error = new DfsError('NODE_TIMEOUT', message, { node: node + 1 })
       cancel = afterFairly(limits.stall_timeout_ms, () => reject(error))
     }
-    listeners.add(listen)
+    const leave = onChange(listen)
     listen()
     try {
       return await Promise.race([answer, silence])
     } finally {
       cancel()
-      listeners.delete(listen)
+      leave()
     }
   }
 
@@ -182,16 +191,17 @@ export function createCluster(options: ClusterOptions) {
       if (links[node]!.isOpen) resolve()
     }
     const cancel = afterFairly(limitMs, resolve)
-    listeners.add(listen)
+    const leave = onChange(listen)
     listen()
     await promise
     cancel()
-    listeners.delete(listen)
+    leave()
     return links[node]!.isOpen
   }
 
   return {
     states,
+    onChange,
     whileHeard,
     isBack,
     live,
@@ -211,11 +221,6 @@ export function createCluster(options: ClusterOptions) {
     takeBulk: (node: number) => links[node]!.takeBulk(),
     returnBulk: (connection: Awaited<ReturnType<NodeLink['takeBulk']>>) =>
       links[connection.index]!.returnBulk(connection),
-
-    onChange(listener: (nodes: NodeState[]) => void): () => void {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
 
     /** Waits until each node has answered or failed once. */
     async ready(timeoutMs: number): Promise<void> {

@@ -3,6 +3,7 @@
 // here. Knows no frames.
 import { DfsError, nodeName, type Op } from '@fourfold/storage-node/protocol'
 import { afterFairly } from './fair-timer.ts'
+import { Roster } from './roster.ts'
 
 /** How long a request may wait for the whole of its answer. */
 export interface AnswerLimit {
@@ -24,7 +25,7 @@ interface Waiting<W> {
 export class PendingAnswers<W extends Waiter> {
   /** Node 0..3, for what is said of it. */
   readonly #node: number
-  readonly #waiting = new Map<number, Waiting<W>>()
+  readonly #waiting = new Roster<Waiting<W>>()
   #cancel = () => {}
   #timerAtMs = Number.POSITIVE_INFINITY
 
@@ -43,7 +44,7 @@ export class PendingAnswers<W extends Waiter> {
   /** Without a limit whoever waits sees to that. */
   add(id: number, waiter: W, limit: AnswerLimit | undefined): void {
     const untilMs = performance.now() + (limit?.timeoutMs ?? Number.POSITIVE_INFINITY)
-    this.#waiting.set(id, { waiter, limit, untilMs })
+    this.#waiting.add(id, { waiter, limit, untilMs })
     this.#watch(untilMs)
   }
 
@@ -60,9 +61,7 @@ export class PendingAnswers<W extends Waiter> {
   /** Fails all; nothing is added after it. */
   close(error: DfsError): void {
     this.#cancel()
-    const all = [...this.#waiting.values()]
-    this.#waiting.clear()
-    for (const { waiter } of all) waiter.fail(error)
+    for (const id of this.#waiting.ids()) this.fail(id, error)
   }
 
   /** The timer is set anew only where it would come too late. */
@@ -77,7 +76,11 @@ export class PendingAnswers<W extends Waiter> {
   #endLate(): void {
     this.#timerAtMs = Number.POSITIVE_INFINITY
     const nowMs = performance.now()
-    for (const [id, { limit, untilMs }] of this.#waiting) {
+    for (const id of this.#waiting.ids()) {
+      const waiting = this.#waiting.get(id)
+      // The failure of one may have ended others.
+      if (waiting === undefined) continue
+      const { limit, untilMs } = waiting
       if (limit === undefined || untilMs > nowMs) {
         this.#watch(untilMs)
         continue
