@@ -1,6 +1,5 @@
 // Puts the HTTP face together: one Fastify instance with every plugin, ready to listen, not
 // listening. Assumes a store that is open; closes nothing that it did not make.
-import helmet from '@fastify/helmet'
 import secureSession from '@fastify/secure-session'
 import swagger from '@fastify/swagger'
 import type { DfcConf } from '@fourfold/conf'
@@ -15,6 +14,7 @@ import fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from 'fastify'
+import helmet from 'helmet'
 import type { Store } from '../dfs/store.ts'
 import { accountRoutes } from './account.ts'
 import { createIdentify, createRequireUser } from './auth.ts'
@@ -93,17 +93,17 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.decorateRequest('signedIn', null)
   answerFailures(app as unknown as FastifyInstance, views)
 
-  await app.register(helmet, securityHeaders(publicUrl))
-  await app.register(secureSession, cookieOptions(options))
-  app.addHook('preParsing', sendContinue)
+  const harden = helmet(securityHeaders(publicUrl))
   const policy = pagePolicy()
   // What users have is in nobody's cache; files and assets say otherwise themselves, and files
   // bring a stricter policy.
-  app.addHook('onRequest', (_request, reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.raw.setHeader('content-security-policy', policy)
-    reply.header('cache-control', 'no-store')
-    done()
+    reply.raw.setHeader('cache-control', 'no-store')
+    harden(request.raw, reply.raw, () => done())
   })
+  await app.register(secureSession, cookieOptions(options))
+  app.addHook('preParsing', sendContinue)
   app.addHook('onResponse', logRequest)
   await app.register(swagger, openApi(publicUrl))
   if (conf.gateway.metrics) await metricsRoute(app, { store })
@@ -138,7 +138,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 function securityHeaders(publicUrl: string) {
   return {
-    // Ours is set above: helmet would put it together anew for each request.
+    // Ours is set beside it.
     contentSecurityPolicy: false,
     // `no-referrer` would make browsers send `Origin: null` with our own forms.
     referrerPolicy: { policy: 'same-origin' as const },

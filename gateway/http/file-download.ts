@@ -64,11 +64,9 @@ export async function sendFile(
   const content = body[Symbol.asyncIterator]()
   // While this can fail, the reply must not carry the file's header fields.
   const first = await content.next()
-  reply.headers(headers).header('content-length', String(sizeBytes))
   reply.hijack()
-  for (const [field, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(field, value)
-  }
+  for (const field in headers) reply.raw.setHeader(field, headers[field]!)
+  reply.raw.setHeader('content-length', sizeBytes)
   reply.raw.writeHead(status)
   try {
     await sendContent(reply.raw, { content, first, sizeBytes, patience })

@@ -57,9 +57,6 @@ export async function zipRoute(app: App, options: ZipOptions): Promise<void> {
       })
       const { sizeBytes, content } = createZip(sources)
       reply.hijack()
-      for (const [field, value] of Object.entries(reply.getHeaders())) {
-        if (value !== undefined) reply.raw.setHeader(field, value)
-      }
       reply.raw.writeHead(200, {
         'content-type': 'application/zip',
         'content-length': sizeBytes,
