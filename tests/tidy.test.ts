@@ -7,6 +7,7 @@ import { codes } from '@fourfold/storage-node/protocol'
 import {
   declaredNamesOf,
   importsOf,
+  innerGeneratorsOf,
   readSources,
   type Source,
   undocumentedFunctionsOf,
@@ -133,6 +134,20 @@ test('buffers are detached in the one place of each workspace that counts their 
   const places = ['gateway/dfs/lease.ts', 'storage-node/accepted-socket.ts']
   const detaching = code.filter(({ text }) => /\.transfer(ToFixedLength)?\(\d*\)/.test(text))
   assert.deepEqual(detaching.map(({ path }) => path).sort(), places)
+})
+
+// For each function that V8 makes anew it makes what is shared by the generators that it starts, at
+// once as something old. Until the next full collection that keeps the function, and so all that it
+// sees: of an upload its request and answer, which each young collection then moves on.
+test('generators of the gateway are made once, not in each call', () => {
+  const inGateway = scripts.filter(({ path }) => /^gateway\/(dfs|http)\//.test(path))
+  none(
+    inGateway.flatMap((source) =>
+      innerGeneratorsOf(source).map(
+        ({ name, line }) => `${source.path}:${line} makes ${name} in a function`,
+      ),
+    ),
+  )
 })
 
 test('names use the words of the house', () => {

@@ -119,9 +119,7 @@ export function createStore(options: StoreOptions): Store {
     }),
     fsck: (identity, signal) =>
       checkFiles({ cluster, identity, signal, list: (query) => listings.list(identity, query) }),
-    async *fsckAll(signal) {
-      yield* checkAll({ cluster, key: status.requireKey(), signal })
-    },
+    fsckAll: (signal) => checkAll({ cluster, key: status.requireKey(), signal }),
     async scrub(names) {
       const nodes = ALL_NODES.filter((node) => names.includes(nodeName(node)))
       const outcomes = await status.scrub(nodes)

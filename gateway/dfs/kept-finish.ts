@@ -53,15 +53,16 @@ export async function finishKept(
 function storeSmall(options: SessionOptions, session: KeptSession): Promise<UploadResult> {
   const { name, type, md5, modified } = session.at.state
   const condition = conditionOf(session.at.state)
-  async function* source() {
-    yield* session.tail
-  }
   return upload(options, {
-    ...{ name, type, source: source(), sizeBytes: session.offsetBytes },
+    ...{ name, type, source: inTurn(session.tail), sizeBytes: session.offsetBytes },
     ...(md5 !== null && { md5 }),
     ...(modified !== null && { modifiedMs: modified }),
     ...(condition !== undefined && { condition }),
   })
+}
+
+async function* inTurn(slices: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* slices
 }
 
 async function storeLarge(options: SessionOptions, session: KeptSession): Promise<UploadResult> {

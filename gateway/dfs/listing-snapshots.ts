@@ -159,12 +159,19 @@ function sealedPages(key: KeyObject, { index, cursors }: KnownFiles): Iterator<B
     return Buffer.concat([length, bytes])
   }
   const first = Buffer.concat([id, sealed(encodeHeader(head))])
-  return (function* () {
-    yield first
-    for (let from = 0; from < slots.length; from += PAGE_FILES) {
-      yield sealed(encodePage(index.table.pack(slots.subarray(from, from + PAGE_FILES))))
-    }
-  })()
+  return packed(first, pages, (page) => {
+    const some = slots.subarray(page * PAGE_FILES, (page + 1) * PAGE_FILES)
+    return sealed(encodePage(index.table.pack(some)))
+  })
+}
+
+function* packed(
+  first: Buffer,
+  pages: number,
+  pageAt: (page: number) => Buffer,
+): Generator<Buffer> {
+  yield first
+  for (let page = 0; page < pages; page++) yield pageAt(page)
 }
 
 /** @throws Error where it is no snapshot under this key, or not a whole one */

@@ -29,25 +29,30 @@ export function byteRangesBody(ranges: readonly ByteRange[], file: RangedFile): 
   return {
     contentType: `multipart/byteranges; boundary=${boundary}`,
     sizeBytes: headBytes + contentBytes + tail.length,
-    async *wrap(content) {
-      let at = -1
-      let leftBytes = 0
-      for await (const bytes of content) {
-        for (let offset = 0; offset < bytes.length; ) {
-          if (leftBytes === 0) {
-            const { from, to } = ranges[++at]!
-            leftBytes = to - from + 1
-            yield heads[at]!
-          }
-          const taken = Math.min(leftBytes, bytes.length - offset)
-          yield bytes.subarray(offset, offset + taken)
-          leftBytes -= taken
-          offset += taken
-        }
-      }
-      yield tail
-    },
+    wrap: (content) => wrapped(content, { ranges, heads, tail }),
   }
+}
+
+async function* wrapped(
+  content: AsyncIterable<Buffer>,
+  { ranges, heads, tail }: { ranges: readonly ByteRange[]; heads: Buffer[]; tail: Buffer },
+): AsyncGenerator<Buffer> {
+  let at = -1
+  let leftBytes = 0
+  for await (const bytes of content) {
+    for (let offset = 0; offset < bytes.length; ) {
+      if (leftBytes === 0) {
+        const { from, to } = ranges[++at]!
+        leftBytes = to - from + 1
+        yield heads[at]!
+      }
+      const taken = Math.min(leftBytes, bytes.length - offset)
+      yield bytes.subarray(offset, offset + taken)
+      leftBytes -= taken
+      offset += taken
+    }
+  }
+  yield tail
 }
 
 function headOf({ from, to }: ByteRange, file: RangedFile, boundary: string): Buffer {

@@ -66,18 +66,25 @@ export async function withSource<T>(
   work: (source: AsyncIterable<Buffer>) => Promise<T>,
 ): Promise<T> {
   let failure: unknown
-  async function* watched() {
-    try {
-      yield* source
-    } catch (error) {
-      failure = error
-      throw error
-    }
+  const onFailure = (error: unknown) => {
+    failure = error
   }
   try {
-    return await work(watched())
+    return await work(watched(source, onFailure))
   } catch (error) {
     throw failure ?? error
+  }
+}
+
+async function* watched(
+  source: AsyncIterable<Buffer>,
+  onFailure: (error: unknown) => void,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* source
+  } catch (error) {
+    onFailure(error)
+    throw error
   }
 }
 

@@ -29,33 +29,35 @@ export interface Zip {
 }
 
 export function createZip(sources: readonly ZipSource[]): Zip {
-  const { placed, sizeBytes, centralBytes, centralOffset } = layOut(sources)
+  const layout = layOut(sources)
+  return { sizeBytes: layout.sizeBytes, content: contentOf(sources, layout) }
+}
 
-  async function* content(): AsyncGenerator<Buffer> {
-    const crcs: number[] = []
-    for (const [index, entry] of placed.entries()) {
-      yield localHeader(entry)
-      let crc = 0
-      let seenBytes = 0
-      for await (const bytes of await sources[index]!.open()) {
-        crc = crc32(bytes, crc)
-        seenBytes += bytes.length
-        if (bytes.length > 0) yield bytes
-      }
-      if (seenBytes !== entry.sizeBytes) {
-        throw new DfsError('LENGTH_MISMATCH', 'A file has another length than it had before.')
-      }
-      yield descriptor(entry, crc)
-      crcs.push(crc)
+async function* contentOf(
+  sources: readonly ZipSource[],
+  { placed, centralBytes, centralOffset }: ReturnType<typeof layOut>,
+): AsyncGenerator<Buffer> {
+  const crcs: number[] = []
+  for (const [index, entry] of placed.entries()) {
+    yield localHeader(entry)
+    let crc = 0
+    let seenBytes = 0
+    for await (const bytes of await sources[index]!.open()) {
+      crc = crc32(bytes, crc)
+      seenBytes += bytes.length
+      if (bytes.length > 0) yield bytes
     }
-    for (let from = 0; from < placed.length; from += RECORDS_AT_ONCE) {
-      const some = placed.slice(from, from + RECORDS_AT_ONCE)
-      yield Buffer.concat(some.map((entry, index) => centralRecord(entry, crcs[from + index]!)))
+    if (seenBytes !== entry.sizeBytes) {
+      throw new DfsError('LENGTH_MISMATCH', 'A file has another length than it had before.')
     }
-    yield endRecords({ count: placed.length, centralBytes, centralOffset })
+    yield descriptor(entry, crc)
+    crcs.push(crc)
   }
-
-  return { sizeBytes, content: content() }
+  for (let from = 0; from < placed.length; from += RECORDS_AT_ONCE) {
+    const some = placed.slice(from, from + RECORDS_AT_ONCE)
+    yield Buffer.concat(some.map((entry, index) => centralRecord(entry, crcs[from + index]!)))
+  }
+  yield endRecords({ count: placed.length, centralBytes, centralOffset })
 }
 
 /** A file of the store as an entry. */

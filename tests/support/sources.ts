@@ -102,6 +102,22 @@ export function undocumentedFunctionsOf(source: Source): Named[] {
   return found
 }
 
+/** Generators that are made anew whenever the function around them is called. */
+export function innerGeneratorsOf(source: Source): Named[] {
+  const found: Named[] = []
+  visit(source, (node, lineOf) => {
+    const isGenerator =
+      (ts.isFunctionDeclaration(node) ||
+        ts.isFunctionExpression(node) ||
+        ts.isMethodDeclaration(node)) &&
+      node.asteriskToken !== undefined
+    if (!isGenerator || ts.isClassLike(node.parent)) return
+    if (ts.findAncestor(node.parent, ts.isFunctionLike) === undefined) return
+    found.push(lineOf(node, node.name?.getText() ?? 'a function'))
+  })
+  return found
+}
+
 type LineOf = (node: ts.Node, name: string) => Named
 
 function visit(source: Source, take: (node: ts.Node, lineOf: LineOf) => void): void {
