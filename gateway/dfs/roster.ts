@@ -29,7 +29,7 @@ export class Roster<T> {
     this.#size--
   }
 
-  /** Of all that are here now, smallest first; whoever is left meanwhile is named all the same. */
+  /** Of all that are here now, smallest first; whoever leaves meanwhile is named all the same. */
   ids(): number[] {
     return Object.keys(this.#members).map(Number)
   }

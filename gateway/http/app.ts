@@ -100,7 +100,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.setHeader('content-security-policy', policy)
     reply.raw.setHeader('cache-control', 'no-store')
-    harden(request.raw, reply.raw, () => done())
+    harden(request.raw, reply.raw, (error) => done(error as Error | undefined))
   })
   await app.register(secureSession, cookieOptions(options))
   app.addHook('preParsing', sendContinue)

@@ -65,9 +65,7 @@ export async function sendFile(
   // While this can fail, the reply must not carry the file's header fields.
   const first = await content.next()
   reply.hijack()
-  for (const field in headers) reply.raw.setHeader(field, headers[field]!)
-  reply.raw.setHeader('content-length', sizeBytes)
-  reply.raw.writeHead(status)
+  reply.raw.writeHead(status, { ...headers, 'content-length': sizeBytes })
   try {
     await sendContent(reply.raw, { content, first, sizeBytes, patience })
   } catch (error) {
