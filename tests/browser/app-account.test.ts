@@ -36,6 +36,32 @@ describe('the account in the app', { skip }, () => {
     await page.keyboard.press('Enter')
   }
 
+  test('who signs out asks nothing more, even if files change before the answer is here', async () => {
+    await using visitor = await visitApp(browser, site)
+    const { page } = visitor
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    const { promise: wanted, resolve: answer } = Promise.withResolvers<void>()
+    await page.route(/\/session$/, async (route) => {
+      const response = await route.fetch()
+      end()
+      await wanted
+      await route.fulfill({ response })
+    })
+    await page.getByRole('button', { name: `Account of ${USER}` }).click()
+    await site.put('late.txt', Buffer.from('meanwhile'))
+    await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    await ended
+    // What the app gathers changes for, several times.
+    await page.waitForTimeout(1000)
+    answer()
+    await page.getByLabel('Password').waitFor()
+    await page.unroute(/\/session$/)
+    await signIn(page, PASSWORD)
+    await expectNames(page, ['kept.txt', 'late.txt'])
+    await site.store.remove(site.identity, { name: 'late.txt' })
+    await expectNames(page, ['kept.txt'])
+  })
+
   test('a new password signs out every other session, opens the files, and the old one none', async () => {
     await using mine = await visitApp(browser, site)
     await using other = await visitApp(browser, site)

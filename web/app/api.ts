@@ -71,7 +71,7 @@ export class ApiError extends Error {
   constructor(status: number, problem: { code?: string; detail?: string; hint?: string }) {
     super(problem.detail ?? 'The gateway gave no reason.')
     this.status = status
-    this.code = problem.code ?? (status === 0 ? 'GATEWAY_LOST' : 'INTERNAL')
+    this.code = problem.code ?? 'INTERNAL'
     this.hint = problem.hint ?? ''
   }
 }
@@ -80,18 +80,24 @@ export type Api = ReturnType<typeof createApi>
 
 /** @param base path of the site without a slash at its end; '' at the root */
 export function createApi(base: string) {
+  /** From sign-in to sign-out: what is read later would be refused, or be another user's. */
+  let visit = new AbortController()
+
   async function ask(path: string, init: RequestInit): Promise<Response> {
-    const response = await fetch(base + path, init).catch(() => {
-      throw new ApiError(0, { detail: "Can't reach the gateway." })
-    })
-    if (!response.ok) throw await problemOf(response)
-    return response
+    const response = await fetch(base + path, init).catch(lost)
+    if (response.ok) return response
+    throw new ApiError(response.status, await response.json().catch(() => ({})))
   }
 
   function call(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { accept: 'application/json', ...init.headers }
-    return ask(path, { ...init, headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const signals = [AbortSignal.timeout(TIMEOUT_MS)]
+    // What changes something has been decided.
+    if (!init.method) signals.push(visit.signal)
+    return ask(path, { ...init, headers, signal: AbortSignal.any(signals) })
   }
+
+  const read = async (path: string) => (await call(path)).json().catch(lost)
 
   const send = (method: string, path: string, body: unknown) =>
     call(path, {
@@ -105,31 +111,31 @@ export function createApi(base: string) {
     base,
     async signIn(user: string, password: string): Promise<string> {
       const response = await send('POST', '/session', { user, password })
-      return ((await response.json()) as { user: string }).user
+      return (await response.json()).user
     },
     signOut: () => call('/session', { method: 'DELETE' }),
+    /** Somebody is signed in; answers what tells of the end. */
+    beginVisit(): AbortSignal {
+      visit = new AbortController()
+      return visit.signal
+    },
+    /** Gives up all that is being read, and reads nothing more until the next visit. */
+    endVisit: () => visit.abort(),
     changePassword: (current: string, next: string) =>
       send('POST', '/account/password', { current, next }),
-    async list(cursor?: string): Promise<ListingJson> {
-      const after = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`
-      const limit = cursor === undefined ? FIRST_FILES : PAGE_FILES
-      return (await call(`/files?limit=${limit}${after}`)).json()
+    list(cursor?: string): Promise<ListingJson> {
+      if (cursor === undefined) return read(`/files?limit=${FIRST_FILES}`)
+      return read(`/files?limit=${PAGE_FILES}&cursor=${encodeURIComponent(cursor)}`)
     },
-    async changes(since: string): Promise<ChangesJson> {
-      return (await call(`/files?since=${encodeURIComponent(since)}`)).json()
-    },
-    async nodes(): Promise<NodeJson[]> {
-      const response = await call('/nodes')
-      return ((await response.json()) as { nodes: NodeJson[] }).nodes
-    },
-    async describe(name: string): Promise<DescriptionJson> {
-      return (await call(`${pathOf(name)}?describe`)).json()
-    },
+    changes: (since: string): Promise<ChangesJson> =>
+      read(`/files?since=${encodeURIComponent(since)}`),
+    nodes: async (): Promise<NodeJson[]> => (await read('/nodes')).nodes,
+    describe: (name: string): Promise<DescriptionJson> => read(`${pathOf(name)}?describe`),
     /** `isLast`: the page is going away, and the request must outlive it. */
     remove: (name: string, isLast = false) =>
       call(pathOf(name), { method: 'DELETE', keepalive: isLast }),
     rename: (name: string, to: string, replace = false) =>
-      send('PATCH', pathOf(name), { name: to, ...(replace ? { replace } : {}) }),
+      send('PATCH', pathOf(name), { name: to, replace }),
     /** The first bytes of a file, at most `maxBytes`. */
     async head(name: string, maxBytes: number): Promise<ArrayBuffer> {
       const headers = { accept: '*/*', range: `bytes=0-${maxBytes - 1}` }
@@ -139,9 +145,9 @@ export function createApi(base: string) {
      * Follows the gateway's events until the stream ends, fails or is silent too long.
      * @throws ApiError where it does not open
      */
-    async follow(onEvent: (event: string, data: string) => void, signal: AbortSignal) {
+    async follow(onEvent: (event: string, data: string) => void) {
       const stop = new AbortController()
-      const both = AbortSignal.any([signal, stop.signal])
+      const both = AbortSignal.any([visit.signal, stop.signal])
       let silence = setTimeout(() => stop.abort(), SILENCE_MS)
       try {
         const headers = { accept: 'text/event-stream' }
@@ -173,7 +179,6 @@ export function createApi(base: string) {
   }
 }
 
-async function problemOf(response: Response): Promise<ApiError> {
-  const problem = await response.json().catch(() => ({}))
-  return new ApiError(response.status, problem)
+function lost(): never {
+  throw new ApiError(0, { detail: "Can't reach the gateway." })
 }

@@ -108,6 +108,7 @@ export class App {
   async signOut(): Promise<void> {
     this.uploads?.cancelAll()
     this.flush()
+    this.cluster.close()
     await this.api.signOut().catch(() => {})
     this.signedOut()
   }

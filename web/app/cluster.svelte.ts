@@ -43,7 +43,6 @@ export class Cluster {
 
   readonly #api: Api
   readonly #listeners: ClusterListeners
-  #stop = new AbortController()
   #wake = () => {}
 
   constructor(api: Api, listeners: ClusterListeners) {
@@ -51,14 +50,13 @@ export class Cluster {
     this.#listeners = listeners
   }
 
+  /** Not twice without `close` between. */
   start(): void {
-    this.#stop.abort()
-    this.#stop = new AbortController()
-    void this.#run(this.#stop.signal)
+    void this.#run(this.#api.beginVisit())
   }
 
   close(): void {
-    this.#stop.abort()
+    this.#api.endVisit()
     this.#wake()
   }
 
@@ -75,10 +73,11 @@ export class Cluster {
           pauseS = FIRST_PAUSE_S
           this.isReachable = true
           this.#take(event, data)
-        }, signal)
+        })
       } catch (error) {
         if (error instanceof ApiError && error.status === 401) return this.#listeners.onSignedOut()
-        this.isReachable = false
+        // Who gave up has not lost the gateway.
+        this.isReachable = signal.aborted
       }
       if (signal.aborted) return
       await this.#pause(pauseS)
@@ -118,7 +117,6 @@ export class Cluster {
 
   /** Asks how full the nodes are; without an answer nothing is said of it. */
   async refreshDisks(): Promise<void> {
-    const nodes = await this.#api.nodes().catch(() => undefined)
-    if (nodes !== undefined) this.nodes = nodes
+    this.nodes = await this.#api.nodes().catch(() => this.nodes)
   }
 }

@@ -28,8 +28,6 @@ export class Library {
   #isStale = false
   /** Names the state of all files that is held; undefined where none is, or not wholly. */
   #change: string | undefined
-  /** Moves on when all is forgotten: an answer from before then is not taken. */
-  #era = 0
 
   constructor(api: Api, onSignedOut: () => void) {
     this.#api = api
@@ -64,8 +62,8 @@ export class Library {
     this.#hidden = this.#hidden.difference(new Set(names))
   }
 
+  /** Forgets all; what is being read must have been given up. */
   clear(): void {
-    this.#era += 1
     this.#all = []
     this.#hidden = new Set()
     this.isLoaded = false
@@ -79,9 +77,9 @@ export class Library {
       try {
         if (this.#change === undefined || !(await this.#update(this.#change))) await this.#load()
       } catch (error) {
-        if (error instanceof ApiError && error.status === 401) return this.#onSignedOut()
-        // Too few nodes, or no gateway: what was known stays, and the banner says why.
         if (!(error instanceof ApiError)) throw error
+        if (error.status === 401) return this.#onSignedOut()
+        // Too few nodes, or no gateway: what was known stays, and the banner says why.
         this.expectedCount = undefined
         return
       }
@@ -90,9 +88,8 @@ export class Library {
 
   /** Takes over what is different; false where all must be listed. */
   async #update(since: string): Promise<boolean> {
-    const era = this.#era
     const { files, gone, change, reset } = await this.#api.changes(since)
-    if (reset || era !== this.#era) return false
+    if (reset) return false
     this.#change = change
     if (files.length === 0 && gone.length === 0) return true
     const out = new Set([...gone, ...files.map(({ name }) => name)])
@@ -102,13 +99,11 @@ export class Library {
   }
 
   async #load(): Promise<void> {
-    const era = this.#era
     const files: LibraryFile[] = []
     let cursor: string | undefined
     let change: string | undefined
     do {
       const listing = await this.#api.list(cursor)
-      if (era !== this.#era) return
       for (const file of listing.files) files.push(libraryFile(file))
       // Of the first page: what changes while the others come is told afterwards.
       change ??= listing.change
