@@ -69,8 +69,10 @@ describe('previews in the app', { skip }, () => {
     ])
     assert.equal(answer.headers()['content-type'], 'application/pdf')
     assert.match(answer.headers()['content-disposition'] ?? '', /^inline/)
-    // Chromium's reader lays a dark page around what it shows; its frame is hidden from tests.
-    const isShown = async () => /background-color: ?rgb\(40, ?40, ?40\)/.test(await tab.content())
+    // Chromium's reader puts a dark page of its own around what it shows, or, in newer versions, a
+    // page with its own style sheet; its frame is hidden from tests.
+    const around = /background-color: ?rgb\(40, ?40, ?40\)|chrome-extension:[^"]+pdf_embedder\.css/
+    const isShown = async () => around.test(await tab.content())
     assert.ok(await settled(isShown), await tab.content())
   })
 
