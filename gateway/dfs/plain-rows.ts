@@ -27,6 +27,7 @@ export interface PlainRowsOptions {
 export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<PlainRow> {
   const { source, onBytes, onFill, isSourceOwned, sizeBytes } = options
   const fill = new RowFill(sizeBytes)
+  let leftBytes = sizeBytes ?? 0
   let row = 0
   const next = (isLast: boolean): PlainRow => {
     const { lengthBytes } = fill
@@ -36,13 +37,16 @@ export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<Plai
     onBytes(bytes)
     let at = 0
     while (at < bytes.length) {
-      // A full row is handed on only when a byte follows: only then is it known not to be the last.
+      // Where nobody says that more will come, a full row is not the last only once a byte follows.
       if (fill.lengthBytes === ROW_BYTES) yield next(false)
       const taken = fill.add(bytes.subarray(at))
       onFill?.(bytes.subarray(at, at + taken))
       at += taken
     }
+    leftBytes -= bytes.length
     if (isSourceOwned === true) giveBack(bytes)
+    // Its turn among the rows of others may take a while: only the row itself is held meanwhile.
+    if (fill.lengthBytes === ROW_BYTES && leftBytes > 0) yield next(false)
   }
   yield next(true)
 }

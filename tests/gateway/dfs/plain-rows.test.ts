@@ -56,3 +56,41 @@ test('buffers that belong to the rows alone are given back, slices of others are
   assert.equal(own.length, 0)
   assert.equal(shared.length, 10)
 })
+
+test('a full row waits for no byte more where more is announced, and keeps none of the source', async () => {
+  const own = new Uint8Array(ROW).fill(1)
+  async function* source() {
+    yield own
+    assert.equal(own.length, 0, 'its memory was given back before the row was handed on')
+    yield new Uint8Array(5).fill(2)
+  }
+  const rows = plainRows({
+    ...{ source: source(), onBytes() {}, isSourceOwned: true },
+    sizeBytes: ROW + 5,
+  })
+  const { value: first } = await rows.next()
+  assert.deepEqual([first?.lengthBytes, first?.isLast, own.length], [ROW, false, 0])
+  const { value: last } = await rows.next()
+  assert.deepEqual([last?.lengthBytes, last?.isLast], [5, true])
+})
+
+test('the announced end is the end, and what comes after it is told too', async () => {
+  const rowsOf = async (...lengths: number[]) => {
+    async function* source() {
+      for (const length of lengths) yield new Uint8Array(length)
+    }
+    const rows: [number, boolean][] = []
+    for await (const { lengthBytes, isLast } of plainRows({
+      ...{ source: source(), onBytes() {} },
+      sizeBytes: ROW,
+    })) {
+      rows.push([lengthBytes, isLast])
+    }
+    return rows
+  }
+  assert.deepEqual(await rowsOf(ROW), [[ROW, true]])
+  assert.deepEqual(await rowsOf(ROW, 7), [
+    [ROW, false],
+    [7, true],
+  ])
+})
