@@ -23,6 +23,9 @@ export interface TransferRequest {
 
 export type Leave = () => void
 
+/** Of rows: from the client to the nodes, or back. */
+export type Way = 'up' | 'down'
+
 export type Admission = ReturnType<typeof createAdmission>
 
 /** Files up to this size have places and memory of their own, and never wait behind larger ones. */
@@ -63,10 +66,11 @@ export function createAdmission(limits: AdmissionLimits) {
 
     /**
      * A place for rows between here and the nodes; not to be kept while a client is waited for.
+     * A user's rows up and rows down take turns: those that wait to go up hold memory meanwhile.
      * @throws DfsError BUSY, ABORTED
      */
-    passage(user: string, signal: AbortSignal | undefined): Promise<Leave> {
-      return passage.enter({ user, signal })
+    passage(way: Way, user: string, signal: AbortSignal | undefined): Promise<Leave> {
+      return passage.enter({ user: `${way} ${user}`, signal })
     },
 
     /** For the operator: transfers under way and waiting, and rows. */

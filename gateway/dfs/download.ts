@@ -146,7 +146,7 @@ function rowsOf(context: DownloadContext, request: RowsRequest): AsyncGenerator<
   return sealedRowsAtPace({
     ...{ file: { sizeBytes, rowBytes }, fromRow, toRow, signal },
     lateMs: cluster.hedge.leastMs,
-    enter: () => admission.passage(identity.user, signal),
+    enter: () => admission.passage('down', identity.user, signal),
     openLane: (place) => laneReader(context, found, place),
   })
 }

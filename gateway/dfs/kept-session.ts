@@ -196,7 +196,7 @@ export class KeptSession {
   async #sendRow(isLast: boolean): Promise<void> {
     const attempt = this.attempts.length - 1
     const { admission, identity } = this.#options
-    const leave = await admission.passage(identity.user, undefined)
+    const leave = await admission.passage('up', identity.user, undefined)
     try {
       const plain = this.#row.take()
       const pieces = sealRow(this.#rowKey, { row: this.rows, attempt, isLast }, plain)

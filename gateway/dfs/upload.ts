@@ -177,7 +177,7 @@ async function sendRow(
 }
 
 function passage({ admission, identity, request }: UploadContext): Promise<Leave> {
-  return admission.passage(identity.user, request.signal)
+  return admission.passage('up', identity.user, request.signal)
 }
 
 /** Seals the description for a version; a retry with a newer version needs it again. */
