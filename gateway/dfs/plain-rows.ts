@@ -37,7 +37,7 @@ export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<Plai
     onBytes(bytes)
     let at = 0
     while (at < bytes.length) {
-      // Where nobody says that more will come, a full row is not the last only once a byte follows.
+      // Where no more was announced, a full row is known not to be the last once a byte follows.
       if (fill.lengthBytes === ROW_BYTES) yield next(false)
       const taken = fill.add(bytes.subarray(at))
       onFill?.(bytes.subarray(at, at + taken))
