@@ -27,7 +27,6 @@ export interface PlainRowsOptions {
 export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<PlainRow> {
   const { source, onBytes, onFill, isSourceOwned, sizeBytes } = options
   const fill = new RowFill(sizeBytes)
-  let leftBytes = sizeBytes ?? 0
   let row = 0
   const next = (isLast: boolean): PlainRow => {
     const { lengthBytes } = fill
@@ -43,10 +42,9 @@ export async function* plainRows(options: PlainRowsOptions): AsyncGenerator<Plai
       onFill?.(bytes.subarray(at, at + taken))
       at += taken
     }
-    leftBytes -= bytes.length
     if (isSourceOwned === true) giveBack(bytes)
     // Its turn among the rows of others may take a while: only the row itself is held meanwhile.
-    if (fill.lengthBytes === ROW_BYTES && leftBytes > 0) yield next(false)
+    if (fill.lengthBytes === ROW_BYTES && fill.isMoreAnnounced) yield next(false)
   }
   yield next(true)
 }

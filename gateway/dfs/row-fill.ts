@@ -17,6 +17,11 @@ export class RowFill {
     this.#expectedBytes = expectedBytes
   }
 
+  /** Whether more bytes were announced than have come. */
+  get isMoreAnnounced(): boolean {
+    return this.#expectedBytes > 0 && Number.isFinite(this.#expectedBytes)
+  }
+
   /** Copies as many of the first bytes as the row has room for, and answers how many. */
   add(bytes: Uint8Array): number {
     const takenBytes = Math.min(bytes.length, ROW_BYTES - this.lengthBytes)
