@@ -92,7 +92,7 @@ export function createApi(base: string) {
   function call(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { accept: 'application/json', ...init.headers }
     const signals = [AbortSignal.timeout(TIMEOUT_MS)]
-    // What changes something has been decided.
+    // A change that was asked for is seen through.
     if (!init.method) signals.push(visit.signal)
     return ask(path, { ...init, headers, signal: AbortSignal.any(signals) })
   }
@@ -139,7 +139,7 @@ export function createApi(base: string) {
     /** The first bytes of a file, at most `maxBytes`. */
     async head(name: string, maxBytes: number): Promise<ArrayBuffer> {
       const headers = { accept: '*/*', range: `bytes=0-${maxBytes - 1}` }
-      return (await call(pathOf(name), { headers })).arrayBuffer()
+      return (await call(pathOf(name), { headers })).arrayBuffer().catch(lost)
     },
     /**
      * Follows the gateway's events until the stream ends, fails or is silent too long.
