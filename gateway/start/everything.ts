@@ -3,12 +3,14 @@
 // `fourfold gateway` themselves.
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { dfcConfSchema, loadConf, type Override } from '@fourfold/conf'
+import { type DfcConf, dfcConfSchema, loadConf, type Override } from '@fourfold/conf'
 import { codes, DfsError, nodeName, toDfsError } from '@fourfold/storage-node/protocol'
 import { type Child, startChild } from './child.ts'
 import { type FirstAccount, makeFirstAccount } from './first-account.ts'
 import { readSettings, type Settings } from './settings.ts'
+import { workerCountBesideNodes } from './workers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const DFS = resolve(ROOT, 'storage-node/bin/dfs.js')
@@ -39,7 +41,7 @@ export async function startEverything(): Promise<void> {
     const conf = loadConf({ file: CONF, schema: dfcConfSchema, overrides })
     const { user, password } = settings
     const account = await makeFirstAccount(conf, { user, ...(password && { password }) })
-    children.gateway = await startGateway(settings, addresses)
+    children.gateway = await startGateway(settings, addresses, conf)
     if (stop.isStopping) return
     process.stdout.write(greeting(children.gateway.match[1]!, settings, account))
   } catch (thrown) {
@@ -89,7 +91,12 @@ async function nodePorts({ nodePort }: Settings): Promise<number[]> {
   return ports
 }
 
-function startGateway({ host, port, data }: Settings, addresses: string[]): Promise<Child> {
+function startGateway(
+  { host, port, data }: Settings,
+  addresses: string[],
+  conf: DfcConf,
+): Promise<Child> {
+  const workers = workerCountBesideNodes(conf, availableParallelism())
   return startChild({
     name: 'gateway',
     say,
@@ -98,7 +105,8 @@ function startGateway({ host, port, data }: Settings, addresses: string[]): Prom
       const at = last === undefined ? String(port) : (URL.parse(last[1]!)?.port ?? String(port))
       const listen = ['--host', host, '--port', at, '--data', data]
       const cluster = ['--nodes', addresses.join(), '--cluster-key', resolve(data, 'cluster.key')]
-      return [FOURFOLD, 'gateway', '--conf', CONF, ...listen, ...cluster, '--log', 'warn']
+      const self = ['--conf', CONF, '--workers', String(workers), '--log', 'warn']
+      return [FOURFOLD, 'gateway', ...self, ...listen, ...cluster]
     },
   })
 }

@@ -11,7 +11,7 @@ import { createWorkers, joinPrimary, shareOf, workerCount } from './workers.ts'
 const ROOT = resolve(import.meta.dirname, '../..')
 
 const USAGE = `Usage: fourfold gateway [--conf FILE] [--host HOST] [--port PORT] [--data FOLDER]
-         [--nodes A,B,C,D] [--cluster-key FILE] [--log LEVEL]
+         [--nodes A,B,C,D] [--cluster-key FILE] [--workers NUMBER] [--log LEVEL]
 
   --conf FILE         settings; default: conf/dfc.conf of this release
   --log LEVEL         least level of the log: error, warn, info (default) or debug
@@ -32,6 +32,8 @@ export async function runGateway(args: readonly string[]): Promise<void> {
     const sentence = error.code === 'INTERNAL' ? (error.stack ?? error.message) : error.message
     process.stderr.write(`fourfold: ${sentence}\nfourfold: hint: ${codes[error.code].hint}\n`)
     process.exitCode = error.code === 'USAGE' ? 2 : 1
+    // A worker would live on for what the first process may tell it.
+    cluster.worker?.disconnect()
   }
 }
 
@@ -104,13 +106,14 @@ function parseCommand(args: readonly string[]): { conf: DfcConf; level: string }
     if (value !== undefined) overrides.push({ key, value, from: `--${name}` })
   }
   override('host', 'gateway.host', values.host)
-  override('port', 'gateway.port', values.port === undefined ? undefined : Number(values.port))
+  override('port', 'gateway.port', numeric(values.port))
   override('data', 'gateway.data', absolute(values.data))
   override(
     'nodes',
     'nodes',
     values.nodes?.split(',').map((node) => node.trim()),
   )
+  override('workers', 'gateway.workers', numeric(values.workers))
   override('cluster-key', 'cluster_key_file', absolute(values['cluster-key']))
   const file = values.conf ?? resolve(ROOT, 'conf/dfc.conf')
   return { conf: loadConf({ file, schema: dfcConfSchema, overrides }), level }
@@ -118,6 +121,10 @@ function parseCommand(args: readonly string[]): { conf: DfcConf; level: string }
 
 function absolute(path: string | undefined): string | undefined {
   return path === undefined ? undefined : resolve(path)
+}
+
+function numeric(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text)
 }
 
 function parseOptions(args: readonly string[]) {
@@ -132,6 +139,7 @@ function parseOptions(args: readonly string[]) {
         data: { type: 'string' },
         nodes: { type: 'string' },
         'cluster-key': { type: 'string' },
+        workers: { type: 'string' },
         log: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },

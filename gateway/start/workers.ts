@@ -23,7 +23,12 @@ type Message =
 /** Processes to serve with, on a machine of `cores`. */
 export function workerCount({ gateway }: DfcConf, cores: number): number {
   if (gateway.workers > 0) return gateway.workers
-  return cores > 2 && !gateway.metrics ? 2 : 1
+  return gateway.metrics ? 1 : Math.min(2, cores)
+}
+
+/** The same where the four nodes share the cores: of two, a second process would take theirs. */
+export function workerCountBesideNodes(conf: DfcConf, cores: number): number {
+  return cores > 2 ? workerCount(conf, cores) : conf.gateway.workers || 1
 }
 
 /** The conf of one of `count` workers: what all may take at once is shared out. */

@@ -1,11 +1,16 @@
 // A cluster that is measured: four nodes and a gateway on a folder, one signed-in user, warmed up,
 // and what it cost between two moments.
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { dfcConfSchema, loadConf } from '@fourfold/conf'
+import { workerCountBesideNodes } from '../../gateway/start/workers.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { costOfFamily } from './process-cost.ts'
 import { runSmall } from './small-load.ts'
 import { get, put, type Target } from './transfer.ts'
 
 const MIB = 1_048_576
+const CONF = fileURLToPath(new URL('../../conf/dfc.conf', import.meta.url))
 const USER = 'bench'
 const PASSWORD = 'bench-password'
 /**
@@ -14,6 +19,12 @@ const PASSWORD = 'bench-password'
  */
 const WARM_PUT_MS = 20_000
 const WARM_GET_MS = 10_000
+
+/** As many as `npm start` has here, for the four nodes share the machine in both. */
+const WORKERS = workerCountBesideNodes(
+  loadConf({ file: CONF, schema: dfcConfSchema }),
+  availableParallelism(),
+)
 
 export interface Stage extends AsyncDisposable {
   cluster: TestCluster
@@ -37,7 +48,11 @@ export async function openStage(options: {
   dfcConf?: string
 }): Promise<Stage> {
   const { parent, warm, dfcConf } = options
-  const cluster = await startCluster({ gateways: 1, parent, ...(dfcConf && { dfcConf }) })
+  const cluster = await startCluster({
+    gateways: 1,
+    parent,
+    dfcConf: `gateway.workers = ${WORKERS}\n${dfcConf ?? ''}`,
+  })
   await cluster.addUser(USER, PASSWORD)
   const authorization = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`
   const target = { url: cluster.urls[0]!, authorization }

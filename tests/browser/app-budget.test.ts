@@ -200,7 +200,7 @@ describe('the app', { skip }, () => {
     const address = server.address() as { port: number }
     const origin = `http://127.0.0.1:${address.port}`
     await using under = await startSite({
-      dfcConf: `[gateway]\npublic_url = "${origin}/store"`,
+      dfcConf: `gateway.public_url = "${origin}/store"`,
     })
     await under.put('deep/file.txt', Buffer.from('under a path'), { type: 'text/plain' })
     try {

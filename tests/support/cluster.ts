@@ -85,7 +85,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   const dfcConfFile = join(folder, 'dfc.conf')
   await writeFile(
     dfcConfFile,
-    confText(`nodes = [${addresses}]`, 'cluster_key_file = "cluster.key"', options.dfcConf),
+    confText(
+      `nodes = [${addresses}]`,
+      'cluster_key_file = "cluster.key"',
+      // Tests are of one process, whatever cores there are; those of several say so.
+      options.dfcConf?.includes('gateway.workers') ? undefined : 'gateway.workers = 1',
+      options.dfcConf,
+    ),
   )
   const stores: Store[] = []
   const cluster: TestCluster = {

@@ -1,13 +1,18 @@
 // Several gateway processes behind one port: to a client they are one gateway.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { dfcConfSchema, loadConf } from '@fourfold/conf'
 import { request } from 'undici'
-import { shareOf, workerCount } from '../../../gateway/start/workers.ts'
+import { shareOf, workerCount, workerCountBesideNodes } from '../../../gateway/start/workers.ts'
 import { startCluster, type TestCluster } from '../../support/cluster.ts'
-import type { RunningProcess } from '../../support/process.ts'
+import { type RunningProcess, startProcess } from '../../support/process.ts'
+import { run } from '../../support/run.ts'
 import { BASIC, PASSWORD, USER } from '../http/client.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../../gateway/bin/fourfold.js', import.meta.url))
 
 let cluster: TestCluster
 let url: string
@@ -23,8 +28,9 @@ before(async () => {
 
 after(() => cluster[Symbol.asyncDispose]())
 
-function workers(): number[] {
-  const { pid } = gateway.child
+const workers = () => childrenOf(gateway)
+
+function childrenOf({ child: { pid } }: RunningProcess): number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
   return text.trim().split(' ').filter(Boolean).map(Number)
 }
@@ -91,6 +97,16 @@ test('a worker that dies is replaced, and the others serve meanwhile', async () 
   }
 })
 
+test('where no worker can start, it is said once, and the gateway ends', async () => {
+  const { port } = new URL(url)
+  const data = join(cluster.folder, 'second')
+  const at = ['--conf', cluster.dfcConfFile, '--data', data, '--port', port]
+  const { code, stdout, stderr } = await run(process.execPath, [PROGRAM, 'gateway', ...at])
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^fourfold: .*is taken by.*\nfourfold: hint: .+\n$/)
+})
+
 test('a signal ends all of them, with exit code 0', async () => {
   const pids = workers()
   await gateway.kill('SIGTERM')
@@ -98,15 +114,41 @@ test('a signal ends all of them, with exit code 0', async () => {
   for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
-test('limits are shared out, and two cores have one process', () => {
+test('--workers stands in for the key', async () => {
+  const args = [PROGRAM, 'gateway', '--conf', cluster.dfcConfFile, '--port', '0']
+  const data = ['--data', join(cluster.folder, 'alone')]
+  const alone = startProcess({ args: [...args, ...data, '--workers', '1'] })
+  await alone.waitFor(/listens on http/)
+  assert.deepEqual(childrenOf(alone), [])
+  await alone.kill('SIGTERM')
+  const wrong = await run(process.execPath, [...args, ...data, '--workers', 'all'])
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stderr, /--workers.*gateway\.workers must be a whole number from 0 to 64/)
+})
+
+test('limits are shared out', () => {
   const conf = loadConf({ file: cluster.dfcConfFile, schema: dfcConfSchema })
   const { transfers, derivations } = conf.limits
   assert.equal(shareOf(conf, 2).limits.transfers, transfers / 2)
   assert.equal(shareOf(conf, 2).limits.derivations, derivations / 2)
-  const asked = (workerSetting: number, metrics: boolean, cores: number) =>
-    workerCount({ ...conf, gateway: { ...conf.gateway, workers: workerSetting, metrics } }, cores)
-  assert.equal(asked(0, false, 2), 1)
-  assert.equal(asked(0, false, 4), 2)
-  assert.equal(asked(0, true, 4), 1)
-  assert.equal(asked(3, false, 1), 3)
+})
+
+test('two cores have two processes, or one where the nodes are beside it or metrics are on', () => {
+  const conf = loadConf({ file: cluster.dfcConfFile, schema: dfcConfSchema })
+  const cases = [
+    { workers: 0, metrics: false, cores: 1, alone: 1, beside: 1 },
+    { workers: 0, metrics: false, cores: 2, alone: 2, beside: 1 },
+    { workers: 0, metrics: false, cores: 8, alone: 2, beside: 2 },
+    { workers: 0, metrics: true, cores: 8, alone: 1, beside: 1 },
+    { workers: 3, metrics: false, cores: 1, alone: 3, beside: 3 },
+    { workers: 3, metrics: true, cores: 8, alone: 3, beside: 3 },
+  ]
+  for (const { workers, metrics, cores, alone, beside } of cases) {
+    const asked = { ...conf, gateway: { ...conf.gateway, workers, metrics } }
+    assert.deepEqual(
+      [workerCount(asked, cores), workerCountBesideNodes(asked, cores)],
+      [alone, beside],
+      `${workers} set, metrics ${metrics}, ${cores} cores`,
+    )
+  }
 })
