@@ -231,7 +231,8 @@ async function makeRoom(folder: string, maxTotalBytes: number): Promise<void> {
   const all = await Promise.all(
     names.map(async (name) => {
       const path = join(folder, name)
-      const { size, mtimeMs } = await stat(path)
+      // Another worker may have finished or removed it meanwhile.
+      const { size, mtimeMs } = await stat(path).catch(() => ({ size: 0, mtimeMs: Date.now() }))
       return { path, size, mtimeMs }
     }),
   )

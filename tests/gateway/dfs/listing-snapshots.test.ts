@@ -1,7 +1,17 @@
 // What a gateway remembers of a user's files from one start to the next, with four real nodes: it
 // is used, it is brought up to date, it tells nobody anything, and nothing depends on it.
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -214,6 +224,16 @@ test('where nothing can be kept the log says so once, and all is listed', async 
   assert.deepEqual(files, await expected())
   assert.equal(lines.length, 1)
   assert.match(lines[0]!, /cannot be kept in .* \(ENOTDIR\)/)
+})
+
+test('what another worker takes away while the folder is looked through hinders nothing', async () => {
+  const folder = await newFolder()
+  await mkdir(folder)
+  // Named in the folder, and not there when it is looked at.
+  await symlink('nowhere', join(folder, '00.listing.0a0b0c0d'))
+  const { files, lines } = await listedByNewGateway(folder)
+  assert.deepEqual(files, await expected())
+  assert.deepEqual(lines, [])
 })
 
 test('snapshots that are old, left over or too many are removed', { timeout }, async () => {
