@@ -202,20 +202,20 @@ export function createSignIn(options: SignInOptions) {
     },
 
     /**
-     * Asks the nodes, the first one that answers, whether an identity still holds. Where none
-     * answers there is nothing that it would open.
+     * Asks a node, and where that does not take it the others, whether an identity still holds: it
+     * does where one says so, as in `prove`. Where none answers there is nothing that it opens.
      * @throws DfsError AUTH_FAILED
      */
     async confirm(identity: Identity): Promise<void> {
       const as = { by: 'user', identity } as const
-      for (const node of cluster.live()) {
-        try {
-          await cluster.call(node, { op: 'account', fields: {}, as })
-          return
-        } catch (error) {
-          if ((error as DfsError).code === 'AUTH_FAILED') throw error
-        }
+      const live = cluster.live()
+      let refusal: DfsError | undefined
+      for (const nodes of [live.slice(0, 1), live.slice(1)]) {
+        const outcomes = await cluster.callEach(nodes, () => ({ op: 'account', fields: {}, as }))
+        if (outcomes.some(({ value }) => value !== undefined)) return
+        refusal ??= outcomes.find(({ error }) => error?.code === 'AUTH_FAILED')?.error
       }
+      if (refusal !== undefined) throw refusal
     },
 
     /**

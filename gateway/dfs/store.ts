@@ -229,9 +229,9 @@ export interface Store {
   ready(timeoutMs?: number): Promise<void>
   /** @throws AUTH_FAILED, AUTH_THROTTLED, NODES_UNAVAILABLE, BUSY */
   signIn(request: { user: string; password: string; address: string }): Promise<Identity>
-  /** The nodes, with the figures that they told last, while these are fresh. */
   /** Asks a node whether the identity still holds. @throws AUTH_FAILED */
   confirm(identity: Identity): Promise<void>
+  /** The nodes, with the figures that they told last, while these are fresh. */
   nodes(): NodeState[]
   /** `nodes()` with figures asked for now: disk, repair, scrub. They need the cluster key. */
   nodesWithDisk(): Promise<NodeState[]>

@@ -24,10 +24,10 @@ export interface NodeOptions {
 }
 
 export async function nodeRoutes(app: App, { store, requireUser }: NodeOptions): Promise<void> {
-  /** Nothing here asks a node with the user's proof: a cookie may hold an old password's. */
+  /** Nothing else here asks a node with the user's proof: it may be of an old password. */
   const confirmUser = async (request: FastifyRequest) => {
     await requireUser(request)
-    if (request.signedIn?.by === 'cookie') await store.confirm(identityOf(request))
+    await store.confirm(identityOf(request))
   }
 
   app.get(

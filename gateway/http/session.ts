@@ -2,6 +2,8 @@
 // that holds the user's keys. Nothing of a session is kept on the gateway.
 import formbody from '@fastify/formbody'
 import { DfsError, Type } from '@fourfold/storage-node/protocol'
+import type { Identity } from '../dfs/identity.ts'
+import type { Credentials } from '../dfs/sign-in.ts'
 import type { Store } from '../dfs/store.ts'
 import { prefersHtml } from './accept.ts'
 import type { App } from './app.ts'
@@ -17,6 +19,23 @@ export interface SessionOptions {
   store: Store
   publicUrl: string
   views: Views
+}
+
+/**
+ * A gateway remembers who signed in. That may be from before the password changed at another one,
+ * or at another worker, and a cookie of it would open nothing.
+ * @throws DfsError as `Store.signIn`
+ */
+async function signInAnew(store: Store, credentials: Credentials): Promise<Identity> {
+  const identity = await store.signIn(credentials)
+  try {
+    await store.confirm(identity)
+    return identity
+  } catch (error) {
+    if (!(error instanceof DfsError) || error.code !== 'AUTH_FAILED') throw error
+    // Refused, it is remembered no longer: the nodes say what is right now.
+    return await store.signIn(credentials)
+  }
 }
 
 export async function sessionRoutes(app: App, options: SessionOptions): Promise<void> {
@@ -39,7 +58,7 @@ export async function sessionRoutes(app: App, options: SessionOptions): Promise<
       const { user, password, next } = request.body
       const isForm = prefersHtml(request.headers)
       try {
-        const identity = await store.signIn({ user, password, address: request.ip })
+        const identity = await signInAnew(store, { user, password, address: request.ip })
         rememberIdentity(request, identity)
         if (isForm) return reply.redirect(localPath(next, views.base), 303)
         return reply.send({ user: identity.user })

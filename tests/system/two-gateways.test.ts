@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { request } from 'undici'
 import { audit } from '../faults/audit.ts'
-import { BASIC, call, type Reply } from '../gateway/http/client.ts'
+import { BASIC, basic, call, type Reply } from '../gateway/http/client.ts'
 import { startCluster, type TestCluster } from '../support/cluster.ts'
 import { md5Hex, ROW, seededBytes } from '../support/content.ts'
 import { nodeStatus, whenGatewaySees } from '../support/watching.ts'
@@ -57,6 +57,40 @@ async function race(name: string, bodies: [Buffer, Buffer], condition: Record<st
   assert.ok(winners.length <= 1, `both won ${name}`)
   return winners[0]
 }
+
+test('a password that one gateway changed is at once the only one at the other, which knew the old', async () => {
+  const [first, second] = ['first password', 'second password']
+  await cluster.addUser('erin', first)
+  const change = (current: string, next: string) =>
+    call(`${one}/account/password`, {
+      ...{ method: 'POST', authorization: basic('erin', current) },
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ current, next }),
+    })
+  const signIn = (password: string) =>
+    call(`${two}/session`, {
+      ...{ method: 'POST', authorization: null },
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user: 'erin', password }),
+    })
+  const listNodes = (password: string) =>
+    call(`${two}/nodes`, { authorization: basic('erin', password) })
+  assert.equal((await signIn(first)).status, 200)
+  assert.equal((await listNodes(first)).status, 200)
+  assert.equal((await change(first, second)).status, 204)
+  assert.equal((await listNodes(first)).status, 401)
+  assert.equal((await signIn(second)).status, 200)
+  assert.equal((await change(second, first)).status, 204)
+  // Remembered and refused: what it was before the changes is asked anew.
+  assert.equal((await signIn(second)).status, 401)
+  const { status, headers } = await signIn(first)
+  assert.equal(status, 200)
+  const cookie = headers['set-cookie']!.toString().split(';')[0]!
+  assert.equal(
+    (await call(`${two}/files`, { authorization: null, headers: { cookie } })).status,
+    200,
+  )
+})
 
 test('of two gateways that create the same name one wins at most, and both show that', async (t) => {
   let wins = 0
